@@ -1,0 +1,31 @@
+# make lab        open the notebooks in JupyterLab
+# make test       check everything: style, library, notebooks, browser
+# make notebooks  execute the notebooks in place, or one: NOTEBOOK=05_googlenet
+# make setup      only create .venv, which the others do by themselves
+#
+# Another Python for the set-up: make lab PYTHON=python3.12
+
+PYTHON ?= python3
+VENV_PYTHON := .venv/bin/python
+# JupyterLab refuses to run as root, the usual user of a container, without this.
+ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+.PHONY: lab test notebooks setup
+
+lab: setup
+	$(VENV_PYTHON) -m jupyterlab $(ROOT) --ip=127.0.0.1 \
+		--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
+
+test: setup
+	$(VENV_PYTHON) -m ruff check .
+	$(VENV_PYTHON) -m ruff format --check .
+	$(VENV_PYTHON) -m pytest --nbval --nbval-current-env tests notebooks
+
+notebooks: setup
+	$(VENV_PYTHON) tools/execute_notebooks.py $(NOTEBOOK)
+
+setup:
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "Set-up needs Python 3.11 or newer, but there is no '$(PYTHON)' here:" \
+			"install it from your package manager or python.org." >&2; exit 1; }
+	@$(PYTHON) tools/setup.py

@@ -1,0 +1,23 @@
+"""GoogLeNet (Inception v1), built, measured and trained: the library behind the notebooks."""
+
+from .model import (
+    GOOGLENET_WIDTHS,
+    BasicConv2d,
+    BranchWidths,
+    GoogLeNet,
+    GoogLeNetOutputs,
+    Inception,
+    InceptionAux,
+    googlenet_loss,
+)
+
+__all__ = [
+    "GOOGLENET_WIDTHS",
+    "BasicConv2d",
+    "BranchWidths",
+    "GoogLeNet",
+    "GoogLeNetOutputs",
+    "Inception",
+    "InceptionAux",
+    "googlenet_loss",
+]

@@ -1,0 +1,17 @@
+"""The network. Reading order: layers, inception, auxiliary, googlenet."""
+
+from .auxiliary import InceptionAux
+from .googlenet import GOOGLENET_WIDTHS, GoogLeNet, GoogLeNetOutputs, googlenet_loss
+from .inception import BranchWidths, Inception
+from .layers import BasicConv2d
+
+__all__ = [
+    "GOOGLENET_WIDTHS",
+    "BasicConv2d",
+    "BranchWidths",
+    "GoogLeNet",
+    "GoogLeNetOutputs",
+    "Inception",
+    "InceptionAux",
+    "googlenet_loss",
+]

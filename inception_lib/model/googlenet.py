@@ -1,0 +1,257 @@
+"""GoogLeNet: stem, nine Inception modules, average pooling, one linear layer (Table 1)."""
+
+from typing import NamedTuple
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .auxiliary import InceptionAux, auxiliary_pool
+from .inception import BranchWidths, Inception
+from .layers import BasicConv2d, check_channels, check_positive, flatten, linear
+
+# Table 1 of arXiv:1409.4842: 1×1 · 3×3 reduce · 3×3 · 5×5 reduce · 5×5 · pool proj.
+GOOGLENET_WIDTHS = {
+    "3a": BranchWidths(64, 96, 128, 16, 32, 32),
+    "3b": BranchWidths(128, 128, 192, 32, 96, 64),
+    "4a": BranchWidths(192, 96, 208, 16, 48, 64),
+    "4b": BranchWidths(160, 112, 224, 24, 64, 64),
+    "4c": BranchWidths(128, 128, 256, 24, 64, 64),
+    "4d": BranchWidths(112, 144, 288, 32, 64, 64),
+    "4e": BranchWidths(256, 160, 320, 32, 128, 128),
+    "5a": BranchWidths(256, 160, 320, 32, 128, 128),
+    "5b": BranchWidths(384, 192, 384, 48, 128, 128),
+}
+
+
+class GoogLeNetOutputs(NamedTuple):
+    """What a GoogLeNet with heads returns in train mode, each N×num_classes.
+
+    The order is torchvision's: the deeper head (after 4d) comes before the shallower (after 4a).
+    """
+
+    logits: Tensor
+    aux_logits2: Tensor
+    aux_logits1: Tensor
+
+
+def map_sizes(image_size: int, pool4_kernel_size: int = 3) -> dict[str, int]:
+    """Side length of the square feature maps, from ``image_size`` (224: 112, 56, 28, 14, 7).
+
+    The keys are the layers that shrink the map. A max pool with ``ceil_mode`` keeps a border that
+    does not fill a whole window: ceil((n − kernel) / 2) + 1. A 0 says that nothing is left.
+    """
+    n = (image_size - 1) // 2 + 1  # 7×7, stride 2, padding 3
+    sizes = {"conv1": n}
+    kernels = {"maxpool1": 3, "maxpool2": 3, "maxpool3": 3, "maxpool4": pool4_kernel_size}
+    for name, kernel in kernels.items():
+        n = max(0, -((kernel - n) // 2) + 1)
+        sizes[name] = n
+    return sizes
+
+
+def smallest_image_size(aux_logits: bool = False, pool4_kernel_size: int = 3) -> int:
+    """The smallest image that leaves something to classify; with heads, 4×4 at module 4a."""
+
+    def fits(size: int) -> bool:
+        sizes = map_sizes(size, pool4_kernel_size)
+        return all(sizes.values()) and (not aux_logits or sizes["maxpool3"] >= 4)
+
+    return next(size for size in range(1, 225) if fits(size))
+
+
+class GoogLeNet(nn.Module):
+    """Inception v1, "Going deeper with convolutions" (arXiv:1409.4842): N×3×H×W images.
+
+    ``model.train()`` returns ``GoogLeNetOutputs`` when ``aux_logits``, ``model.eval()`` the
+    N×num_classes logits, without computing the heads; H and W are then free.
+
+    The default is the paper's Table 1: 6,998,552 parameters, 13,378,280 with the two heads.
+    ``image_size`` fixes the heads' pooling and may be changed later: ``model.image_size = 96``.
+    ``batch_norm`` (eps 1e-3) makes training from scratch quick; ``local_response_norm`` adds the
+    two norms of Figure 3. torchvision deviates from the paper: it has ``kernel_size_5x5=3``,
+    ``pool4_kernel_size=2``, batch norm and dropout 0.2. Parameter names are torchvision's.
+
+    Initialisation: see ``BasicConv2d``; linear layers have variance 1 / in_features (2 before a
+    ReLU), biases are zero.
+
+    Raises ValueError on a wrong count, rate or size, and in ``forward`` on a wrong shape.
+    """
+
+    def __init__(
+        self,
+        num_classes: int = 1000,
+        *,
+        image_size: int = 224,
+        aux_logits: bool = True,
+        batch_norm: bool = False,
+        local_response_norm: bool = False,
+        dropout: float = 0.4,
+        dropout_aux: float = 0.7,
+        kernel_size_5x5: int = 5,
+        pool4_kernel_size: int = 3,
+    ):
+        super().__init__()
+        check_positive(num_classes=num_classes, image_size=image_size)
+        for name, rate in {"dropout": dropout, "dropout_aux": dropout_aux}.items():
+            if not 0 <= rate < 1:
+                raise ValueError(f"{name} must be at least 0 and below 1, got {rate!r}")
+        if pool4_kernel_size not in (2, 3):
+            raise ValueError(
+                f"pool4_kernel_size must be 3 (the paper) or 2 (torchvision), "
+                f"got {pool4_kernel_size!r}"
+            )
+        self.aux_logits = aux_logits
+        self.pool4_kernel_size = pool4_kernel_size
+        self._smallest_input = smallest_image_size(False, pool4_kernel_size)
+        self._image_size = self._checked(image_size)
+
+        def conv(c_in: int, c_out: int, kernel_size: int, stride: int = 1) -> BasicConv2d:
+            return BasicConv2d(
+                c_in,
+                c_out,
+                kernel_size,
+                stride=stride,
+                padding=kernel_size // 2,
+                batch_norm=batch_norm,
+            )
+
+        def inception(name: str, in_channels: int) -> Inception:
+            return Inception(
+                in_channels,
+                GOOGLENET_WIDTHS[name],
+                batch_norm=batch_norm,
+                kernel_size_5x5=kernel_size_5x5,
+            )
+
+        def pool(kernel_size: int = 3) -> nn.MaxPool2d:
+            return nn.MaxPool2d(kernel_size, stride=2, ceil_mode=True)
+
+        def norm() -> nn.Module | None:
+            # The paper gives no constants; these are the Caffe model's.
+            if not local_response_norm:
+                return None
+            return nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0)
+
+        self.conv1 = conv(3, 64, 7, stride=2)
+        self.maxpool1 = pool()
+        self.norm1 = norm()
+        self.conv2 = conv(64, 64, 1)
+        self.conv3 = conv(64, 192, 3)
+        self.norm2 = norm()
+        self.maxpool2 = pool()
+
+        self.inception3a = inception("3a", 192)
+        self.inception3b = inception("3b", 256)
+        self.maxpool3 = pool()
+        self.inception4a = inception("4a", 480)
+        self.inception4b = inception("4b", 512)
+        self.inception4c = inception("4c", 512)
+        self.inception4d = inception("4d", 512)
+        self.inception4e = inception("4e", 528)
+        self.maxpool4 = pool(pool4_kernel_size)
+        self.inception5a = inception("5a", 832)
+        self.inception5b = inception("5b", 832)
+
+        def head(in_channels: int) -> InceptionAux | None:
+            if not aux_logits:
+                return None
+            return InceptionAux(
+                in_channels,
+                num_classes,
+                map_size=map_sizes(image_size)["maxpool3"],
+                dropout=dropout_aux,
+                batch_norm=batch_norm,
+            )
+
+        self.aux1 = head(512)  # reads 4a
+        self.aux2 = head(528)  # reads 4d
+
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.dropout = nn.Dropout(dropout)
+        self.fc = linear(1024, num_classes, gain=1.0)
+
+    def _checked(self, image_size: int) -> int:
+        smallest = smallest_image_size(self.aux_logits, self.pool4_kernel_size)
+        if image_size < smallest:
+            heads = "with auxiliary heads" if self.aux_logits else "without auxiliary heads"
+            raise ValueError(
+                f"image_size={image_size} is too small: a GoogLeNet {heads} needs at least "
+                f"{smallest}×{smallest} pixels"
+            )
+        return image_size
+
+    @property
+    def image_size(self) -> int:
+        """The side of the square training images, in pixels: sets the heads' pooling."""
+        return self._image_size
+
+    @image_size.setter
+    def image_size(self, image_size: int) -> None:
+        check_positive(image_size=image_size)
+        self._image_size = self._checked(image_size)
+        for head in (self.aux1, self.aux2):
+            if head is not None:
+                head.pool = auxiliary_pool(map_sizes(image_size)["maxpool3"])
+
+    def forward(self, x: Tensor) -> GoogLeNetOutputs | Tensor:
+        check_channels(self, x, 3)
+        smallest = self._smallest_input
+        if min(x.shape[-2:]) < smallest:
+            raise ValueError(
+                f"GoogLeNet needs images of at least {smallest}×{smallest} pixels, "
+                f"got {x.shape[-2]}×{x.shape[-1]}"
+            )
+        heads = self.aux_logits and self.training
+        #                                      N × 3 × 224 × 224
+        x = self.maxpool1(self.conv1(x))  #    N × 64 × 56 × 56
+        if self.norm1 is not None:
+            x = self.norm1(x)
+        x = self.conv3(self.conv2(x))  #       N × 192 × 56 × 56
+        if self.norm2 is not None:
+            x = self.norm2(x)
+        x = self.maxpool2(x)  #                N × 192 × 28 × 28
+        x = self.inception3a(x)  #             N × 256 × 28 × 28
+        x = self.inception3b(x)  #             N × 480 × 28 × 28
+        x = self.maxpool3(x)  #                N × 480 × 14 × 14
+        x = self.inception4a(x)  #             N × 512 × 14 × 14
+        aux_logits1 = self.aux1(x) if heads else None
+        x = self.inception4b(x)  #             N × 512 × 14 × 14
+        x = self.inception4c(x)  #             N × 512 × 14 × 14
+        x = self.inception4d(x)  #             N × 528 × 14 × 14
+        aux_logits2 = self.aux2(x) if heads else None
+        x = self.inception4e(x)  #             N × 832 × 14 × 14
+        x = self.maxpool4(x)  #                N × 832 × 7 × 7
+        x = self.inception5a(x)  #             N × 832 × 7 × 7
+        x = self.inception5b(x)  #             N × 1024 × 7 × 7
+        x = flatten(self.avgpool(x))  #        N × 1024
+        logits = self.fc(self.dropout(x))  #   N × num_classes
+        if heads:
+            return GoogLeNetOutputs(logits, aux_logits2, aux_logits1)
+        return logits
+
+
+def googlenet_loss(
+    outputs: GoogLeNetOutputs | Tensor,
+    targets: Tensor,
+    aux_weight: float = 0.3,
+    *,
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """Cross-entropy of the output plus ``aux_weight`` times that of each head (section 5).
+
+    ``targets`` are N class indices (int64) or N×num_classes probabilities (float). Plain logits,
+    as a network returns them without heads or in eval mode, give the plain cross-entropy.
+    Raises ValueError on a negative weight or targets of another length.
+    """
+    if aux_weight < 0:
+        raise ValueError(f"aux_weight must not be negative, got {aux_weight!r}")
+    logits = outputs.logits if isinstance(outputs, GoogLeNetOutputs) else outputs
+    if len(targets) != len(logits):
+        raise ValueError(f"got {len(logits)} outputs but {len(targets)} targets")
+    loss = F.cross_entropy(logits, targets, label_smoothing=label_smoothing)
+    if isinstance(outputs, GoogLeNetOutputs):
+        for head in (outputs.aux_logits1, outputs.aux_logits2):
+            loss = loss + aux_weight * F.cross_entropy(
+                head, targets, label_smoothing=label_smoothing
+            )
+    return loss

@@ -1,0 +1,1 @@
+"""The lessons' own parts: the look of the figures, explorers, checked exercises."""

@@ -1,0 +1,95 @@
+"""Augmentation: show the same images in other positions, so that these don't matter."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torchvision.transforms.v2 import functional as TF
+
+
+class Augment:
+    """Random changes that keep the class: N×C×S×S uint8 -> the same shape and type.
+
+    A transform of torchvision.transforms.v2 draws once for the whole batch it is given;
+    here every image gets its own draw, from torch's global random numbers
+    (``torch.manual_seed``).
+
+    - ``mirrored``: dimensions to mirror with a chance of 1/2 (3: left and right, 2: up
+      and down).
+    - ``shift``: by at most this fraction of the side; the edge is filled by reflection.
+    - ``scale``: larger or smaller by at most this fraction.
+    - ``rotate``: by at most so many degrees.
+    - ``contrast``: stronger or weaker by at most this fraction.
+
+    Each strength is drawn uniformly. Raises ValueError on one out of range.
+    """
+
+    def __init__(
+        self,
+        mirrored: tuple[int, ...] = (3, 2),
+        *,
+        shift: float = 0.04,
+        scale: float = 0.0,
+        rotate: float = 0.0,
+        contrast: float = 0.0,
+    ):
+        if not set(mirrored) <= {2, 3}:
+            raise ValueError(
+                f"mirrored may hold the dimensions 2 and 3, got {mirrored}"
+            )
+        strengths = {"shift": shift, "scale": scale, "contrast": contrast}
+        for name, value in strengths.items():
+            if not 0 <= value < 1:
+                raise ValueError(f"{name} must be at least 0 and below 1, got {value}")
+        if not 0 <= rotate <= 180:
+            raise ValueError(f"rotate must be 0 to 180 degrees, got {rotate}")
+        self.mirrored, self.shift, self.scale = mirrored, shift, scale
+        self.rotate, self.contrast = rotate, contrast
+
+    def __call__(self, images: Tensor) -> Tensor:
+        n = len(images)
+        x = images
+        for dim in self.mirrored:
+            x = torch.where(torch.rand(n, 1, 1, 1) < 0.5, x.flip(dim), x)
+        if self.scale or self.rotate:
+            x = self._resample(x)
+        elif self.shift:
+            x = self._crop(x)
+        if self.contrast:
+            x = x.float()
+            mean = x.mean(dim=(1, 2, 3), keepdim=True)
+            x = mean + (x - mean) * (1 + _uniform(n, self.contrast)).view(n, 1, 1, 1)
+        return x if x.dtype == torch.uint8 else x.round_().clamp_(0, 255).byte()
+
+    def _crop(self, x: Tensor) -> Tensor:
+        """Shift by whole pixels: widen all images by reflection, cut each elsewhere."""
+        size = x.shape[-1]
+        pad = round(self.shift * size)
+        wide = TF.pad(x, [pad], padding_mode="reflect")
+        corners = torch.randint(0, 2 * pad + 1, (len(x), 2)).tolist()
+        return torch.stack(
+            [
+                TF.crop(image, top, left, size, size)
+                for image, (top, left) in zip(wide, corners, strict=True)
+            ]
+        )
+
+    def _resample(self, x: Tensor) -> Tensor:
+        """Shift, scale and rotate about the centre in one bilinear resampling."""
+        n = len(x)
+        size = 1 / (1 + _uniform(n, self.scale))
+        angle = _uniform(n, math.radians(self.rotate))
+        cos, sin = size * angle.cos(), size * angle.sin()
+        # grid_sample measures in half sides: a shift by the whole side is 2.
+        right, down = _uniform(n, 2 * self.shift), _uniform(n, 2 * self.shift)
+        rows = [torch.stack([cos, -sin, right], 1), torch.stack([sin, cos, down], 1)]
+        grid = F.affine_grid(torch.stack(rows, 1), list(x.shape), align_corners=False)
+        return F.grid_sample(
+            x.float(), grid, padding_mode="reflection", align_corners=False
+        )
+
+
+def _uniform(n: int, most: float) -> Tensor:
+    """N random numbers between −most and most."""
+    return most * (2 * torch.rand(n) - 1)

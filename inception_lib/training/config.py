@@ -1,0 +1,78 @@
+"""Every choice of a training run, in one place; the command line is made from it."""
+
+from dataclasses import dataclass, field, fields
+
+
+def option(default, help: str, choices: tuple[str, ...] | None = None):
+    return field(default=default, metadata={"help": help, "choices": choices})
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """What ``fit`` needs to know; the defaults are the recipe that won on validation.
+
+    Raises ValueError on a choice that doesn't exist or a number out of range.
+    """
+
+    data: str = option("solar-cells", "solar-cells, or a folder with a subfolder per class")
+    image_size: int = option(128, "side of the training images, in pixels")
+    epochs: int = option(24, "passes over the training images")
+    batch_size: int = option(32, "images per step")
+    lr: float | None = option(
+        None, "peak learning rate; by default the optimizer's: AdamW 0.002, SGD 0.01"
+    )
+    optimizer: str = option(
+        "adamw", "sgd is the paper's: momentum 0.9", ("adamw", "sgd")
+    )
+    weight_decay: float = option(0.05, "on weights; never on biases and norms")
+    batch_norm: bool = option(True, "batch norm after every convolution")
+    aux: bool = option(True, "the two auxiliary heads, at weight 0.3")
+    augmentation: str = option(
+        "light",
+        "light: small shifts; strong, for long runs: also scale, rotation, contrast",
+        ("light", "strong"),
+    )
+    flips: str = option(
+        "auto",
+        "mirrorings that keep the class: auto is both for solar cells, else horizontal",
+        ("auto", "both", "horizontal", "none"),
+    )
+    precision: str = option(
+        "auto",
+        "auto measures whether bfloat16 is faster here",
+        ("auto", "float32", "bfloat16"),
+    )
+    seed: int = option(0, "of the weights, the order and the augmentation")
+    split_seed: int = option(0, "of the split into training, validation and test")
+
+    def __post_init__(self):
+        for f in fields(self):
+            choices, value = f.metadata["choices"], getattr(self, f.name)
+            if choices and value not in choices:
+                raise ValueError(
+                    f"{f.name} must be one of {', '.join(choices)}, got {value!r}"
+                )
+        for name in ("image_size", "epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.lr is not None and not self.lr > 0:
+            raise ValueError(f"lr must be positive, got {self.lr}")
+        if not self.weight_decay >= 0:
+            raise ValueError(f"weight_decay must not be negative, got {self.weight_decay}")
+        for name in ("seed", "split_seed"):
+            if not 0 <= getattr(self, name) < 2**32:
+                raise ValueError(
+                    f"{name} must be at least 0 and below 2**32, got {getattr(self, name)}"
+                )
+
+    @property
+    def peak_lr(self) -> float:
+        """``lr``, or what won on validation for this optimizer."""
+        return self.lr or {"adamw": 2e-3, "sgd": 1e-2}[self.optimizer]
+
+    @property
+    def mirrored(self) -> tuple[int, ...]:
+        """The image dimensions to mirror: 3 is left and right, 2 is up and down."""
+        automatic = "both" if self.data == "solar-cells" else "horizontal"
+        flips = automatic if self.flips == "auto" else self.flips
+        return {"both": (3, 2), "horizontal": (3,), "none": ()}[flips]

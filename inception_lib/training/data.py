@@ -1,0 +1,270 @@
+"""Images in memory: the solar cells, a folder with a subfolder per class, the split."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+from warnings import catch_warnings, filterwarnings, simplefilter
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms.v2 import functional as TF
+
+from .pictures import find_files, read_picture, reason
+
+LAYOUT = """\
+expected a folder with at least two subfolders, one per class, with pictures in them:
+  {path}/cats/1.jpg
+  {path}/cats/2.png
+  {path}/dogs/1.jpg"""
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """N images of K classes in memory.
+
+    - ``images``: N×C×S×S uint8, C = 1 for grey, 3 for colour.
+    - ``labels``: N int64, indices into ``classes``, the K names.
+    - ``targets``: N×K float32, the probabilities that the loss is taken against.
+    - ``groups``: N strings, a second key for the split: the cell type, or "".
+    - ``names``: N strings.
+
+    Raises ValueError if the lengths disagree or the images have another shape or type.
+    """
+
+    images: Tensor
+    labels: Tensor
+    targets: Tensor
+    classes: tuple[str, ...]
+    groups: tuple[str, ...]
+    names: tuple[str, ...]
+
+    def __post_init__(self):
+        if self.images.dtype != torch.uint8 or self.images.dim() != 4:
+            raise ValueError(
+                f"images must be N×C×S×S uint8, got {self.images.dtype} "
+                f"of shape {tuple(self.images.shape)}"
+            )
+        parts = (self.images, self.labels, self.targets, self.groups, self.names)
+        if len({len(part) for part in parts}) != 1:
+            raise ValueError(
+                "images, labels, targets, groups and names must be equally many, got "
+                + ", ".join(str(len(part)) for part in parts)
+            )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def subset(self, indices) -> "ImageSet":
+        """The images at ``indices`` (integers, a slice or booleans), in that order."""
+        index = torch.arange(len(self))[indices].reshape(-1)
+        return ImageSet(
+            self.images[index],
+            self.labels[index],
+            self.targets[index],
+            self.classes,
+            tuple(self.groups[i] for i in index.tolist()),
+            tuple(self.names[i] for i in index.tolist()),
+        )
+
+    def resized(self, size: int) -> "ImageSet":
+        """The same set with size×size images (bilinear, antialiased)."""
+        if size < 1:
+            raise ValueError(f"size must be at least 1 pixel, got {size}")
+        if self.images.shape[-2:] == (size, size):
+            return self
+        # In chunks, so that the intermediate results stay small.
+        parts = [
+            TF.resize(chunk, [size, size], antialias=True)
+            for chunk in self.images.split(256)
+        ]
+        return replace(self, images=torch.cat(parts))
+
+
+def solar_cells(image_size: int = 300) -> ImageSet:
+    """The 2,624 solar cells of the package elpv-dataset, decoded once per process.
+
+    Classes: functional, and defective where the experts' probability is at least 1/2;
+    ``targets[:, 1]`` is that probability (0, 1/3, 2/3 or 1); groups: mono, poly.
+    Images: CC BY-NC-SA 4.0, Buerhop-Lutz et al. 2018, Deitsch et al. 2019 and 2021.
+    Raises ImportError if the package is missing.
+    """
+    return _solar_cells().resized(image_size)
+
+
+@cache
+def _solar_cells() -> ImageSet:
+    try:
+        folder = resources.files("elpv_dataset") / "data"
+    except ModuleNotFoundError:
+        raise ImportError(
+            "the solar-cell images are missing: run `pip install elpv-dataset`"
+        ) from None
+    rows = [line.split() for line in (folder / "labels.csv").read_text().splitlines()]
+    # Not through the package's own load_dataset, which needs the memory twice.
+    images = torch.empty(len(rows), 1, 300, 300, dtype=torch.uint8)
+    for i, (path, _, _) in enumerate(rows):
+        with (folder / path).open("rb") as file, Image.open(file) as image:
+            images[i, 0] = torch.from_numpy(np.array(image))
+    probability = torch.tensor([float(row[1]) for row in rows])
+    return ImageSet(
+        images,
+        (probability >= 0.5).long(),
+        torch.stack([1 - probability, probability], dim=1),
+        ("functional", "defective"),
+        tuple(cell_type for _, _, cell_type in rows),
+        tuple(f"cell {Path(path).stem.removeprefix('cell')}" for path, _, _ in rows),
+    )
+
+
+def image_folder(
+    path: str | Path, image_size: int = 224, report: Callable[[str], None] = print
+) -> ImageSet:
+    """The pictures in the subfolders of ``path``, one subfolder per class, sorted.
+
+    torchvision's ``ImageFolder`` layout; see ``pictures.read_picture`` for how a file
+    becomes image_size×image_size pixels. Hidden files are passed over. If all pictures
+    are grey, C is 1. What can't be read is left out, and so are links, which could put
+    one picture into two sets: one message to ``report`` counts and names them all.
+
+    Raises FileNotFoundError if there is no folder ``path``, and ValueError if fewer
+    than two subfolders have a picture that can be read; both show the layout.
+    """
+    root = Path(path)
+    layout = LAYOUT.format(path=root)
+    if not root.is_dir():
+        raise FileNotFoundError(f"there is no folder {root}\n{layout}")
+    skipped: dict[str, list[str]] = {}
+
+    def skip(file: Path, why: str) -> None:
+        skipped.setdefault(why, []).append(file.relative_to(root).as_posix())
+
+    files = find_files(root, skip)
+    images = torch.empty(len(files), 3, image_size, image_size, dtype=torch.uint8)
+    names: list[str] = []
+    grey = True
+    with catch_warnings():
+        simplefilter("ignore")  # Pillow's remarks on odd metadata
+        filterwarnings("error", category=Image.DecompressionBombWarning)
+        for file in files:
+            try:
+                pixels = read_picture(file, image_size)
+            except Exception as error:  # each of Pillow's decoders fails in its own way
+                skip(file, reason(file, error))
+                continue
+            grey = grey and bool((pixels == pixels[..., :1]).all())
+            images[len(names)] = torch.from_numpy(pixels).permute(2, 0, 1)
+            names.append(file.relative_to(root).as_posix())
+    images = images[: len(names)]
+
+    folders = [name.split("/")[0] for name in names]
+    classes = tuple(sorted(set(folders)))
+    message = _message(root, len(names), skipped)
+    if len(classes) < 2:
+        usable = f"only the class {classes[0]!r} has" if classes else "no class has"
+        raise ValueError(
+            f"{usable} a picture that can be read in {root}\n{layout}\n{message}"
+        )
+    if message:
+        report(message)
+    labels = torch.tensor([classes.index(folder) for folder in folders])
+    return ImageSet(
+        images[:, :1].clone() if grey else images,
+        labels,
+        F.one_hot(labels, len(classes)).float(),
+        classes,
+        ("",) * len(names),
+        tuple(names),
+    )
+
+
+def _message(root: Path, read: int, skipped: dict[str, list[str]]) -> str:
+    """How many files were skipped and which, a line per reason; "" for none."""
+    if not skipped:
+        return ""
+    count = sum(len(names) for names in skipped.values())
+    lines = [f"{root}: {read} pictures read, {count} skipped"]
+    for why, names in sorted(skipped.items()):
+        more = f" and {len(names) - 20} more" if len(names) > 20 else ""
+        lines.append(f"  {len(names)} × {why}: {', '.join(names[:20])}{more}")
+    return "\n".join(lines)
+
+
+class Split(NamedTuple):
+    """Three disjoint sets: to learn from, to choose by, and to be judged by, once."""
+
+    train: ImageSet
+    validation: ImageSet
+    test: ImageSet
+
+
+def split(data: ImageSet, seed: int = 0) -> Split:
+    """Of each class a quarter for the test, a quarter of the rest for validation.
+
+    Within a class the groups are spread over the sets in proportion. The solar cells
+    give 1,476 / 492 / 656 images. A seed gives the same split on every machine.
+    Raises ValueError if a class has fewer than 3 images.
+    """
+    labels, groups = data.labels.numpy(), np.array(data.groups)
+    # RandomState, because its numbers are frozen; NumPy's newer generators may change.
+    order = np.random.RandomState(seed).permutation(len(data))
+    train, validation, test = [], [], []
+    for k, name in enumerate(data.classes):
+        members = order[labels[order] == k]
+        if len(members) < 3:
+            raise ValueError(
+                f"class {name!r} has too few images, {len(members)}: 3 are needed, one "
+                "each for training, validation and test"
+            )
+        members = _interleaved(members, groups[members])
+        n_test = max(1, round(len(members) / 4))
+        n_validation = max(1, round((len(members) - n_test) / 4))
+        test.extend(members[:n_test])
+        validation.extend(members[n_test : n_test + n_validation])
+        train.extend(members[n_test + n_validation :])
+    # Sorted, so that a set keeps the order of the whole.
+    return Split(*(data.subset(sorted(part)) for part in (train, validation, test)))
+
+
+def _interleaved(items: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """Reorder so that every beginning of the result has the keys in proportion.
+
+    The k-th of a key's n items gets the rank (k + 1/2) / n; then the ranks are sorted.
+    """
+    ranks = np.empty(len(items))
+    for key in np.unique(keys):
+        places = np.flatnonzero(keys == key)
+        ranks[places] = (np.arange(len(places)) + 0.5) / len(places)
+    return items[np.argsort(ranks, kind="stable")]
+
+
+def pixel_std(data: ImageSet) -> float:
+    """Standard deviation of the pixels (0…1) around the mean of their own image.
+
+    Raises ValueError if every image is one flat grey.
+    """
+    variances = [
+        chunk.double().var(dim=(1, 2, 3), correction=0)
+        for chunk in data.images.split(64)
+    ]
+    std = torch.cat(variances).mean().sqrt().item() / 255
+    if not std > 0:
+        raise ValueError("every image is one flat grey: there is nothing to learn from")
+    return std
+
+
+def prepare(images: Tensor, std: float) -> Tensor:
+    """N×C×S×S uint8 -> N×3×S×S float32, what the network reads.
+
+    Each image's own mean is subtracted, because exposure differs from camera to camera,
+    and the rest divided by ``std``, the ``pixel_std`` of the training images.
+    Grey is repeated as a view: three channels in the memory of one.
+    """
+    x = images.float()
+    x = x.sub_(x.mean(dim=(1, 2, 3), keepdim=True)).div_(255 * std)
+    return x.expand(-1, 3, -1, -1)

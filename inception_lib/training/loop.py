@@ -1,0 +1,262 @@
+"""The training loop, one for notebooks and for the command line."""
+
+import json
+import math
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TextIO
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.swa_utils import AveragedModel
+from tqdm import tqdm
+
+from ..model import GoogLeNetOutputs, googlenet_loss
+from . import metrics
+from .augment import Augment
+from .checkpoint import Run, build_model, read_tensors, write_tensors
+from .config import TrainingConfig
+from .data import ImageSet, pixel_std, prepare
+from .device import pick_device, pick_precision
+from .predict import predict
+
+# How far "light" and "strong" go: fractions of the side, degrees, fraction of the contrast.
+AUGMENTATION = {
+    "light": {"shift": 0.04},
+    "strong": {"shift": 0.08, "scale": 0.1, "rotate": 3.0, "contrast": 0.3},
+}
+
+
+def fit(
+    train: ImageSet,
+    validation: ImageSet | None = None,
+    config: TrainingConfig = TrainingConfig(),
+    *,
+    progress: TextIO | None = sys.stderr,
+    on_epoch: Callable[[pd.DataFrame], None] | None = None,
+    checkpoint: str | Path | None = None,
+    resume: bool = False,
+) -> Run:
+    """Train a GoogLeNet on ``train`` and measure it on ``validation`` after every epoch.
+
+    Returns a ``Run``. Its model is the running average of the weights (the paper's section 6
+    uses Polyak averaging too); its history has a row per epoch: epoch, lr, loss (the three
+    losses together), train_accuracy (on augmented images, dropout on), and on validation loss,
+    accuracy, balanced_accuracy, f1, roc_auc and confusion_matrix.
+
+    ``progress`` is where the progress bar goes (None: nowhere); ``on_epoch`` is called with the
+    history so far. An interrupt (Kernel → Interrupt, Ctrl-C) ends the training early and keeps
+    what was learned. ``checkpoint`` names a file that is written after every epoch; with
+    ``resume`` the training goes on from it. The same seed on the same machine with the same
+    number of threads gives the same weights.
+
+    INCEPTION_LIB_FAST_TRAINING=1 in the environment cuts the run to one epoch: for tests of
+    everything around it.
+
+    Raises ValueError if the sets disagree or are too small, or a checkpoint doesn't fit, and
+    FloatingPointError if the loss is no longer a number.
+    """
+    check_sets(train, validation, config)
+    epochs = 1 if os.environ.get("INCEPTION_LIB_FAST_TRAINING") == "1" else config.epochs
+    steps = len(train) // config.batch_size
+    device = pick_device()
+    precision, _ = pick_precision(config.precision, device)
+    std = pixel_std(train)
+    train = train.resized(config.image_size)
+    held_out = validation.resized(config.image_size) if validation else None
+
+    torch.manual_seed(config.seed)
+    model = build_model(config, len(train.classes))
+    model = model.to(device, memory_format=torch.channels_last)
+    average = AveragedModel(model, avg_fn=running_average, use_buffers=True)
+    optimizer = make_optimizer(model, config)
+    schedule = LambdaLR(optimizer, lambda step: warm_up_and_decay(step, steps * epochs))
+    augment = Augment(config.mirrored, **AUGMENTATION[config.augmentation])
+    run = Run(average.module, config, train.classes, std)
+    rows: list[dict] = []
+    if resume:
+        rows = restore(Path(checkpoint), config, model, average, optimizer, schedule)
+
+    bar = tqdm(
+        total=steps * epochs,
+        initial=steps * len(rows),
+        file=progress,
+        disable=progress is None,
+        desc="training",
+        unit="step",
+        mininterval=0.5,
+        ncols=88,
+    )
+    try:
+        for epoch in range(len(rows) + 1, epochs + 1):
+            model.train()
+            order = torch.randperm(len(train))[: steps * config.batch_size]
+            total, correct = 0.0, 0
+            for batch in order.split(config.batch_size):
+                x = prepare(augment(train.images[batch]).to(device), std)
+                x = x.contiguous(memory_format=torch.channels_last)
+                targets = train.targets[batch].to(device)
+                with torch.autocast(
+                    device.type, torch.bfloat16, enabled=precision == "bfloat16"
+                ):
+                    outputs = as_float(model(x))
+                loss = googlenet_loss(outputs, targets)
+                value = loss.item()
+                if not value < float("inf"):
+                    raise FloatingPointError(
+                        f"the loss became {value} in epoch {epoch} at a learning rate of "
+                        f"{schedule.get_last_lr()[0]:.2g}: try a smaller lr"
+                    )
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+                average.update_parameters(model)
+                total += value
+                logits = outputs[0] if config.aux else outputs
+                correct += (logits.argmax(1).cpu() == train.labels[batch]).sum().item()
+                bar.update()
+            row = {
+                "epoch": epoch,
+                "lr": schedule.get_last_lr()[0],
+                "loss": total / steps,
+                "train_accuracy": correct / len(order),
+            }
+            if held_out:
+                row |= measure(run, held_out, precision)
+                bar.set_postfix(
+                    loss=f"{row['loss']:.3f}", accuracy=f"{row['accuracy']:.3f}"
+                )
+            rows.append(row)
+            run.history = pd.DataFrame(rows)
+            if checkpoint:
+                save(Path(checkpoint), config, rows, model, average, optimizer, schedule)
+            if on_epoch:
+                on_epoch(run.history)
+    except KeyboardInterrupt:
+        run.interrupted = True
+    finally:
+        bar.close()
+    run.history = pd.DataFrame(rows)
+    run.model.eval()
+    return run
+
+
+def measure(run: Run, data: ImageSet, precision: str) -> dict:
+    """Validation loss, scores and confusion matrix of the run's network on resized images."""
+    probabilities = predict(run.model, data.images, run.pixel_std, precision=precision)
+    loss = -(data.targets * probabilities.clamp_min(1e-7).log()).sum(1).mean()
+    matrix = metrics.confusion_matrix(probabilities, data.labels)
+    return {
+        "validation_loss": loss.item(),
+        **metrics.scores(probabilities, data.labels),
+        "confusion_matrix": json.dumps(matrix.tolist()),
+    }
+
+
+def check_sets(
+    train: ImageSet, validation: ImageSet | None, config: TrainingConfig
+) -> None:
+    """Raise a ValueError if these sets can't be trained on with this configuration."""
+    if len(train) < config.batch_size:
+        raise ValueError(
+            f"{len(train)} training images don't fill one batch of {config.batch_size}: "
+            "choose a smaller batch_size"
+        )
+    if validation is not None and validation.classes != train.classes:
+        raise ValueError(
+            f"the validation classes {validation.classes} are not the training classes "
+            f"{train.classes}"
+        )
+
+
+def as_float(outputs: GoogLeNetOutputs | Tensor) -> GoogLeNetOutputs | Tensor:
+    """Outputs in float32: a softmax in bfloat16 would keep only three digits."""
+    if isinstance(outputs, GoogLeNetOutputs):
+        return GoogLeNetOutputs(*(logits.float() for logits in outputs))
+    return outputs.float()
+
+
+def warm_up_and_decay(step: int, steps: int) -> float:
+    """The learning rate as a fraction of its peak: a quarter of the run up, the rest down.
+
+    Both ways along half a cosine, from 1/25 to 1 to 0.
+    """
+    warm_up = max(1, steps // 4)
+    if step < warm_up:
+        return 0.04 + 0.96 * (1 - math.cos(math.pi * step / warm_up)) / 2
+    return (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up))) / 2
+
+
+def running_average(average: Tensor, current: Tensor, n: Tensor) -> Tensor:
+    """The average of about the last 100 steps; of fewer at the start, which is soon forgotten."""
+    if not current.is_floating_point():
+        return current  # batch norm's count of batches
+    return average.lerp(current, 1 - min(0.99, (1 + int(n)) / (10 + int(n))))
+
+
+def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
+    """AdamW, or the paper's SGD with momentum 0.9; weight decay on weights only."""
+    weights = [p for p in model.parameters() if p.dim() > 1]
+    others = [p for p in model.parameters() if p.dim() <= 1]  # biases and norms
+    groups = [
+        {"params": weights, "weight_decay": config.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(groups, config.peak_lr, momentum=0.9, fused=True)
+    return torch.optim.AdamW(groups, config.peak_lr, fused=True)
+
+
+def save(path: Path, config, rows, model, average, optimizer, schedule) -> None:
+    """Write all that the next epoch depends on: weights, moments, schedule, random state."""
+    state = optimizer.state_dict()
+    tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
+    tensors |= {f"average.{k}": v for k, v in average.state_dict().items()}
+    for index, moments in state["state"].items():
+        tensors |= {f"optimizer.{index}.{k}": v for k, v in moments.items()}
+    tensors["random"] = torch.get_rng_state()
+    info = {
+        "config": asdict(config),
+        "rows": rows,
+        "groups": state["param_groups"],
+        "schedule": schedule.state_dict(),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_tensors(path, tensors, info)
+
+
+def restore(path: Path, config, model, average, optimizer, schedule) -> list[dict]:
+    """Put everything back as ``save`` found it; returns the history's rows."""
+    if not path.is_file():
+        raise FileNotFoundError(f"nothing to resume: there is no checkpoint {path}")
+    tensors, info = read_tensors(path)
+    if info["config"] != asdict(config):
+        changed = [k for k, v in asdict(config).items() if info["config"].get(k) != v]
+        raise ValueError(
+            f"{path} belongs to a run with another {', '.join(changed)}: repeat its options, "
+            "or choose another folder"
+        )
+
+    def part(prefix: str) -> dict[str, Tensor]:
+        n = len(prefix)
+        return {k[n:]: v for k, v in tensors.items() if k.startswith(prefix)}
+
+    model.load_state_dict(part("model."))
+    average.load_state_dict(part("average."))
+    params = [p for group in optimizer.param_groups for p in group["params"]]
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in part("optimizer.").items():
+        index, key = name.split(".")
+        if tensor.dim():  # in the memory layout of its weight, as the fused step expects it
+            tensor = torch.empty_like(params[int(index)]).copy_(tensor)
+        moments.setdefault(int(index), {})[key] = tensor
+    optimizer.load_state_dict({"state": moments, "param_groups": info["groups"]})
+    schedule.load_state_dict(info["schedule"])
+    torch.set_rng_state(tensors["random"])
+    return info["rows"]

@@ -1,0 +1,85 @@
+"""How good the predictions are; torchmetrics does the counting."""
+
+import math
+
+import torch
+from torch import Tensor
+from torchmetrics.functional import classification as tm
+
+
+def scores(
+    probabilities: Tensor, labels: Tensor, threshold: float = 0.5
+) -> dict[str, float]:
+    """Accuracy, balanced accuracy, F1 and ROC AUC, each in 0…1, of N×K probabilities.
+
+    ``labels`` are N class indices. With two classes the second is the positive one: it is
+    predicted at ``threshold`` or above, and F1 is its F1. With more, the likeliest class counts,
+    and F1 and AUC are means over the classes. Balanced accuracy is the mean of the recalls.
+    Raises ValueError if the lengths differ, nothing is given or a probability is not a number.
+    """
+    check(probabilities, labels)
+    classes = probabilities.shape[1]
+    predicted = predict_classes(probabilities, threshold)
+    kinds = {"num_classes": classes}
+    f1 = tm.multiclass_f1_score(predicted, labels, average="none", **kinds)
+    # A ranking needs both kinds of label; without them there is no AUC to speak of.
+    ranked = len(labels.unique()) == classes
+    auc = tm.multiclass_auroc(probabilities, labels, **kinds) if ranked else math.nan
+    return {
+        "accuracy": float((predicted == labels).double().mean()),
+        "balanced_accuracy": float(
+            tm.multiclass_accuracy(predicted, labels, average="macro", **kinds)
+        ),
+        "f1": float(f1[1] if classes == 2 else f1.mean()),
+        "roc_auc": float(auc),
+    }
+
+
+def predict_classes(probabilities: Tensor, threshold: float = 0.5) -> Tensor:
+    """N×K probabilities -> N class indices; ``threshold`` is used with two classes only."""
+    if probabilities.shape[1] == 2:
+        return (probabilities[:, 1] >= threshold).long()
+    return probabilities.argmax(1)
+
+
+def confusion_matrix(
+    probabilities: Tensor, labels: Tensor, threshold: float = 0.5
+) -> Tensor:
+    """K×K counts: row = true class, column = predicted class."""
+    check(probabilities, labels)
+    return tm.multiclass_confusion_matrix(
+        predict_classes(probabilities, threshold),
+        labels,
+        num_classes=probabilities.shape[1],
+    )
+
+
+def threshold_for_recall(probabilities: Tensor, labels: Tensor, recall: float) -> float:
+    """The highest threshold that still finds this share (0…1) of the second class.
+
+    Choose it on validation, never on the test set. Raises ValueError on a recall outside 0…1 or
+    if there is no image of the second class.
+    """
+    check(probabilities, labels)
+    if not 0 < recall <= 1:
+        raise ValueError(f"recall must be above 0 and at most 1, got {recall}")
+    positive = probabilities[labels == 1, 1].sort(descending=True).values
+    if not len(positive):
+        raise ValueError("there is no image of the second class to find")
+    return positive[math.ceil(recall * len(positive)) - 1].item()
+
+
+def standard_error(accuracy: float, n: int) -> float:
+    """How far chance alone moves an accuracy measured on ``n`` images: sqrt(p (1 − p) / n)."""
+    return math.sqrt(accuracy * (1 - accuracy) / n)
+
+
+def check(probabilities: Tensor, labels: Tensor) -> None:
+    """Raise a ValueError unless there are N×K finite probabilities and N labels, N > 0."""
+    if probabilities.dim() != 2 or len(probabilities) != len(labels) or not len(labels):
+        raise ValueError(
+            "expected N×K probabilities and N labels with N > 0, "
+            f"got shapes {tuple(probabilities.shape)} and {tuple(labels.shape)}"
+        )
+    if not torch.isfinite(probabilities).all():
+        raise ValueError("some probabilities are not numbers: the network has diverged")

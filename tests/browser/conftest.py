@@ -1,0 +1,147 @@
+"""One JupyterLab server and one Chromium for all browser tests."""
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import NamedTuple
+
+import nbformat
+import pytest
+from playwright.sync_api import sync_playwright
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+CHROMIUM_FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# All cells are drawn, nothing asks for news, and nothing is saved behind our back.
+SETTINGS = {
+    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
+    "@jupyterlab/apputils-extension:notification": {
+        "fetchNews": "false",
+        "checkForUpdates": False,
+    },
+    "@jupyterlab/docmanager-extension:plugin": {"autosave": False},
+}
+
+
+class Lab(NamedTuple):
+    """A running server."""
+
+    url: str
+    token: str
+    folder: Path  # its notebooks
+    log: Path  # what the server and its kernels print
+
+    def address(self, notebook: Path) -> str:
+        """Of the notebook in a workspace of its own: no tabs of another test."""
+        workspace = f"{self.url}/lab/workspaces/{notebook.stem}"
+        return f"{workspace}/tree/{notebook.name}?token={self.token}"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of Chromium."""
+    found = os.environ.get("CHROMIUM")
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        found = found or shutil.which(name)
+    if not found:
+        reason = "no Chromium here: install it, or set CHROMIUM to its path"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return found
+
+
+@pytest.fixture(scope="session")
+def browser(chromium):
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=CHROMIUM_FLAGS
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def lab(chromium, tmp_path_factory):
+    """JupyterLab on copies of the notebooks, without outputs or the user's settings."""
+    home = tmp_path_factory.mktemp("lab")
+    folder = home / "notebooks"
+    folder.mkdir()
+    for path in NOTEBOOKS.glob("*.ipynb"):
+        copy_without_outputs(path, folder)
+    settings = home / "settings"
+    settings.mkdir()
+    (settings / "overrides.json").write_text(json.dumps(SETTINGS))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url, token = f"http://127.0.0.1:{port}", secrets.token_hex(16)
+    lab = Lab(url, token, folder, home / "log.txt")
+    command = [
+        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+        *("--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"),
+        f"--ServerApp.root_dir={folder}",
+        f"--LabApp.app_settings_dir={settings}",
+        f"--LabApp.workspaces_dir={home / 'workspaces'}",
+        "--LabApp.expose_app_in_browser=True",
+    ]
+    own = "JUPYTER_CONFIG_DIR JUPYTER_DATA_DIR JUPYTER_RUNTIME_DIR IPYTHONDIR".split()
+    environment = {
+        **os.environ,
+        **{name: str(home / name.lower()) for name in own},
+        "JUPYTER_PLATFORM_DIRS": "1",
+        "JUPYTER_TOKEN": lab.token,
+        "INCEPTION_LIB_FAST_TRAINING": "1",  # one epoch; nbval trains for real
+    }
+    with (
+        lab.log.open("w") as log,
+        subprocess.Popen(command, env=environment, stdout=log, stderr=log) as server,
+    ):
+        try:
+            wait_until_ready(lab, server)
+            yield lab
+        finally:
+            server.terminate()  # JupyterLab ends its kernels, then itself
+            try:
+                server.wait(30)
+            except subprocess.TimeoutExpired:
+                server.kill()
+
+
+def copy_without_outputs(path: Path, folder: Path) -> None:
+    """So that whatever the browser shows was made there."""
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    nbformat.write(notebook, folder / path.name)
+
+
+def wait_until_ready(lab: Lab, server: subprocess.Popen, seconds: float = 60) -> None:
+    request = urllib.request.Request(
+        f"{lab.url}/api/status", headers={"Authorization": f"token {lab.token}"}
+    )
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and server.poll() is None:
+        try:
+            with urllib.request.urlopen(request, timeout=5):
+                return
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.2)
+    pytest.fail(f"JupyterLab did not start:\n{lab.log.read_text()}")

@@ -1,0 +1,67 @@
+// What the browser tests ask JupyterLab: evaluated once in the page, kept in window.lab.
+window.lab = {
+  panel: () => window.jupyterapp.shell.currentWidget,
+
+  // The notebook is there, and its kernel has nothing to do.
+  idle: () => window.jupyterapp?.shell.currentWidget?.sessionContext
+    ?.session?.kernel?.status === "idle",
+
+  // What goes wrong behind the page: exceptions, also of a slider's callback. (Stderr holds
+  // more, such as the kernel's remarks on widgets of before the restart.)
+  messages: [],
+  listen: () => {
+    lab.panel().sessionContext.iopubMessage.connect((_, { header, content }) => {
+      if (header.msg_type === "error") {
+        lab.messages.push(content.traceback.join("\n"));
+      } else if (header.msg_type === "stream" && /Traceback/.test(content.text)) {
+        lab.messages.push(content.text);
+      }
+    });
+  },
+
+  codeCells: () => lab.panel().content.widgets.filter(
+    cell => cell.model.type === "code" && cell.model.sharedModel.source.trim()
+  ),
+
+  // Errors and warnings that the reader sees, also inside widgets.
+  errors: () => [...lab.panel().node.querySelectorAll(
+    ["error", "stderr"].map(kind => `[data-mime-type$=".jupyter.${kind}"]`).join()
+  )].map(node => node.textContent),
+
+  // Every cell has run, or one has failed.
+  finished: () => lab.errors().length > 0 || (
+    lab.codeCells().every(cell => cell.model.executionCount !== null) && lab.idle()
+  ),
+
+  // Cells that hold a widget which does not stand on the page.
+  missingWidgets: () => lab.codeCells().flatMap((cell, index) => {
+    const isView = output => "application/vnd.jupyter.widget-view+json" in (output.data ?? {});
+    const expected = cell.model.outputs.toJSON().filter(isView).length;
+    const children = [...cell.outputArea.node.children];
+    const shown = children.filter(child => child.querySelector(".jupyter-widgets")).length;
+    return shown < expected ? [`code cell ${index + 1}: ${shown} of ${expected}`] : [];
+  }),
+
+  handles: () => [...lab.panel().node.querySelectorAll(".noUi-handle")],
+
+  // All that a slider's cell shows, the slider's own number left out.
+  shown: number => {
+    const area = lab.handles()[number].closest(".jp-Cell").querySelector(".jp-Cell-outputArea");
+    const copy = area.cloneNode(true);
+    copy.querySelectorAll(".widget-readout").forEach(readout => readout.remove());
+    const pictures = [...copy.querySelectorAll("img")].map(image => image.src);
+    return [copy.textContent, ...pictures].join("\n");
+  },
+
+  // Before a key: note what is shown, and start the watch when the key goes down.
+  watch: number => {
+    lab.before = lab.shown(number);
+    lab.handles()[number].focus();
+    document.addEventListener(
+      "keydown", () => { lab.start = performance.now(); }, { capture: true, once: true }
+    );
+  },
+
+  // After it: the milliseconds until something else is shown; null as long as nothing is.
+  changed: number => lab.shown(number) === lab.before ? null : performance.now() - lab.start,
+};

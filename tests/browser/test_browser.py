@@ -1,0 +1,86 @@
+"""Every notebook in a real JupyterLab, in a real Chromium, as a reader uses it."""
+
+from pathlib import Path
+from statistics import median
+
+import pytest
+from playwright.sync_api import Page, TimeoutError, expect
+
+NOTEBOOKS = sorted(Path(__file__).resolve().parents[2].glob("notebooks/*.ipynb"))
+SCRIPT = (Path(__file__).parent / "lab.js").read_text()
+RUN_ALL_MS = 600_000
+REDRAW_MS = 5_000
+
+
+@pytest.fixture
+def page(browser):
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    yield page
+    page.close()
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_runs_and_its_sliders_move(notebook, lab, page, capsys):
+    open_notebook(page, lab.address(notebook))
+    log_start = lab.log.stat().st_size
+    restart_and_run_all(page)
+
+    assert page.evaluate("lab.errors()") == []
+    assert page.evaluate("lab.missingWidgets()") == []
+    text = page.locator(".jp-Notebook").inner_text()
+    assert "Error displaying widget" not in text
+    assert "interactive(children=" not in text
+
+    latencies = []
+    for number in range(page.evaluate("lab.handles().length")):
+        latencies.append(move_slider(page, number))
+    page.screenshot(path=lab.log.with_name(f"{notebook.stem}.png"))
+    if latencies:
+        with capsys.disabled():
+            print(f"\n{notebook.stem}, ms from key to picture, per slider:", end=" ")
+            print(*map(round, latencies))
+
+    assert page.evaluate("[...lab.errors(), ...lab.messages]") == []
+    with lab.log.open() as log:
+        log.seek(log_start)
+        assert "Traceback" not in log.read()
+    page.evaluate("lab.panel().sessionContext.shutdown()")
+
+
+def open_notebook(page: Page, address: str) -> None:
+    page.goto(address)
+    page.evaluate(SCRIPT)
+    page.wait_for_function("lab.idle()", timeout=60_000)
+    page.evaluate("lab.listen()")
+
+
+def restart_and_run_all(page: Page) -> None:
+    """By the menu's command, with a click on its question."""
+    page.evaluate("void jupyterapp.commands.execute('runmenu:restart-and-run-all')")
+    page.locator(".jp-Dialog button.jp-mod-accept").click()
+    page.wait_for_function("lab.finished()", timeout=RUN_ALL_MS, polling=200)
+    expect(page.get_by_text("Loading widget...")).to_have_count(0)
+
+
+def move_slider(page: Page, number: int) -> float:
+    """Press keys on a slider's handle; the median milliseconds until the cell changed.
+
+    At its upper end a slider can't go right: then left is what changes the cell.
+    Home and End come last: all that is asked of them is that nothing is raised.
+    """
+    latencies = []
+    for key in ("ArrowRight", "ArrowLeft", "ArrowLeft", "End", "Home"):
+        page.evaluate(f"lab.watch({number})")
+        page.keyboard.press(key)
+        try:
+            changed = page.wait_for_function(
+                f"lab.changed({number})", timeout=REDRAW_MS
+            )
+            latencies.append(changed.json_value())
+        except TimeoutError:
+            continue
+        page.wait_for_function("lab.idle()")
+        wrong = page.evaluate("[...lab.errors(), ...lab.messages]")
+        assert wrong == [], f"slider {number + 1}, {key}"
+    assert latencies, f"slider {number + 1} changes nothing in its cell"
+    return median(latencies)

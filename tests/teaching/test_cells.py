@@ -1,0 +1,135 @@
+"""Galleries carry their credit; the explorer shows the cells that it was asked for."""
+
+import ipywidgets
+import pytest
+import torch
+
+from inception_lib.teaching import cells as library
+from inception_lib.teaching.cells import (
+    CREDIT,
+    explore,
+    file_numbers,
+    gallery,
+    page,
+    show_blocks,
+    show_brightness,
+    show_confusion,
+    show_counts,
+    show_mean_cells,
+)
+from inception_lib.training.data import solar_cells
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What style.show would have displayed: figures and descriptions."""
+    figures = []
+    monkeypatch.setattr(
+        library.style, "show", lambda fig, alt: figures.append((fig, alt))
+    )
+    return figures
+
+
+def pictures(fig) -> list:
+    return [ax for ax in fig.axes if ax.images]
+
+
+def test_a_gallery_shows_each_image_with_title_credit_and_one_grey_scale(shown):
+    data = solar_cells().subset(range(6))
+    gallery(data, [5, 0, 3, 1, 2], "ABCDE", alt="five solar cells in two rows")
+    ((fig, alt),) = shown
+    assert alt == "five solar cells in two rows"
+    assert [ax.get_title() for ax in pictures(fig)] == list("ABCDE")
+    for ax, i in zip(pictures(fig), [5, 0, 3, 1, 2], strict=True):
+        (image,) = ax.images
+        assert (image.get_array().squeeze() == data.images[i, 0].numpy()).all()
+        assert image.get_clim() == (0, 255)
+    assert fig.get_supxlabel() == CREDIT and "CC BY-NC-SA 4.0" in CREDIT
+
+
+@pytest.mark.parametrize("experts, probability", [("0", 0), ("1/3", 1 / 3), ("1", 1)])
+@pytest.mark.parametrize("position", [0, 37, 100])
+def test_a_page_shows_the_cells_asked_for(shown, experts, probability, position):
+    data = solar_cells()
+    page(data, experts, "mono", position)
+    names = [ax.get_title() for ax in pictures(shown[0][0])]
+    assert len(set(names)) == 8
+    for i in map(data.names.index, names):
+        assert data.groups[i] == "mono"
+        assert float(data.targets[i, 1]) == pytest.approx(probability, abs=1e-6)
+
+
+def test_the_first_and_the_last_page_are_reached(shown, capsys):
+    page(solar_cells(), "2/3", "poly", 0)
+    page(solar_cells(), "2/3", "poly", 100)
+    assert capsys.readouterr().out.splitlines() == [
+        "50 cells, these are 1 to 8",
+        "50 cells, these are 43 to 50",
+    ]
+
+
+def test_few_or_no_cells_are_no_error(shown, capsys):
+    data = solar_cells().subset([0, 1])  # two monocrystalline cells
+    page(data, "1", "mono", 50)
+    page(data, "1", "poly", 50)
+    assert capsys.readouterr().out.splitlines() == [
+        "2 cells, these are 1 to 2",
+        "there is no poly cell with probability 1 among these",
+    ]
+    assert len(shown) == 1 and len(pictures(shown[0][0])) == 2
+
+
+def test_the_explorer_has_named_controls_and_draws(shown):
+    widget = explore(solar_cells())
+    controls = {w.description: w for w in widget.kwargs_widgets}
+    assert list(controls) == ["experts say", "cell type", "leaf through, %"]
+    slider = controls["leaf through, %"]
+    assert isinstance(slider, ipywidgets.IntSlider) and (slider.min, slider.max) == (
+        0,
+        100,
+    )
+
+
+def test_the_counts_are_the_published_ones(shown):
+    show_counts(solar_cells())
+    ((fig, _),) = shown
+    widths = [bar.get_width() for bar in fig.axes[0].patches]
+    assert widths == [588, 920, 117, 178, 56, 50, 313, 402]
+
+
+def test_the_mean_images_are_credited_and_their_difference_is_right(shown):
+    data = solar_cells().subset(range(100))
+    show_mean_cells(data)
+    ((fig, _),) = shown
+    good, bad, difference = (ax.images[0].get_array() for ax in fig.axes[:3])
+    expected = data.images[data.labels == 1].double().mean((0, 1))
+    assert abs(bad - expected.numpy()).max() < 1e-9
+    assert abs(good - bad - difference).max() < 1e-9
+    assert fig.get_supxlabel() == CREDIT
+
+
+def test_the_histograms_show_every_cell(shown):
+    data = solar_cells().subset(range(200))
+    show_brightness(data)
+    (ax,) = shown[0][0].axes
+    for steps in ax.patches:
+        corners = steps.get_xy()
+        width, height = corners[1:, 0] - corners[:-1, 0], corners[1:, 1]
+        assert (width * height).sum() == pytest.approx(1)  # nobody fell off the edge
+
+
+def test_the_confusion_matrix_is_told_in_words_too(shown):
+    show_confusion(torch.tensor([[5, 1], [2, 4]]), ("fine", "broken"), by="a coin says")
+    ((fig, alt),) = shown
+    assert "fine: [5, 1]; broken: [2, 4]" in alt
+    assert [text.get_text() for text in fig.axes[0].texts] == ["5", "1", "2", "4"]
+    assert fig.axes[0].get_xlabel() == "a coin says"
+
+
+def test_blocks_follow_the_file_numbers(shown):
+    data = solar_cells().subset([0, 1, 2, 100, 2623])
+    assert file_numbers(data).tolist() == [1, 2, 3, 101, 2624]
+    show_blocks(data, size=50)
+    bars = shown[0][0].axes[0].patches
+    assert [bar.get_x() for bar in bars] == [0, 100, 2600]
+    assert bars[0].get_height() == pytest.approx(data.labels[:3].float().mean())

@@ -1,0 +1,83 @@
+"""The look: one width, PNG with a description, no pyplot, colours that differ."""
+
+import ast
+import io
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+from PIL import Image
+
+from inception_lib.teaching import style
+
+LIBRARY = Path(style.__file__).parents[1]
+BRANCHES = ["1x1", "3x3", "5x5", "pool", "auxiliary", "trunk"]
+
+
+def test_every_figure_has_the_same_width_whatever_it_holds():
+    for rows, columns in ((1, 1), (2, 3)):
+        fig, _ = style.figure(3.0, rows, columns)
+        picture = Image.open(io.BytesIO(style.png(fig, "an empty figure").data))
+        assert picture.size == (800, 300)
+
+
+@pytest.mark.parametrize("alt", ["", "  ", "a figure"])
+def test_a_figure_without_a_description_is_refused(alt):
+    with pytest.raises(ValueError, match="describe the figure"):
+        style.png(style.figure()[0], alt)
+
+
+def test_the_description_is_stored_in_the_notebook(monkeypatch):
+    shown = []
+    monkeypatch.setattr(style, "display", shown.append)
+    style.show(style.figure()[0], "an empty figure, for a test")
+    data, metadata = shown[0]._repr_mimebundle_()
+    assert list(data) == ["image/png"]
+    assert metadata["image/png"]["alt"] == "an empty figure, for a test"
+
+
+def test_grey_pictures_are_grey_and_without_ticks():
+    _, ax = style.figure()
+    style.picture(ax, np.zeros((4, 4)), "black")
+    assert ax.images[0].cmap.name == "gray"
+    assert len(ax.get_xticks()) == len(ax.get_yticks()) == 0
+
+
+def luminance(colour):
+    linear = [
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour
+    ]
+    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+
+def test_branch_colours_differ_and_can_be_seen_on_white():
+    colours = {name: to_rgb(style.COLOURS[name]) for name in BRANCHES}
+    for one, other in combinations(BRANCHES, 2):
+        apart = np.abs(np.subtract(colours[one], colours[other])).max()
+        assert apart > 0.15, (one, other)
+    for name, colour in colours.items():
+        contrast = 1.05 / (luminance(colour) + 0.05)
+        assert contrast > 3, (
+            f"{name}: WCAG asks 3:1 of graphics, this is {contrast:.1f}"
+        )
+
+
+@pytest.mark.parametrize("branch", ["3x3", "5x5"])
+def test_a_reduction_is_the_lighter_tint_of_its_branch(branch):
+    full, tint = (to_rgb(style.COLOURS[k]) for k in (branch, f"{branch} reduce"))
+    assert luminance(tint) > luminance(full)
+    assert np.argmax(tint) == np.argmax(full)
+
+
+def test_nobody_uses_pyplot():
+    """Its figures come out blank inside a slider's callback."""
+    for path in LIBRARY.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            assert not any("pyplot" in name for name in names), path.name

@@ -1,0 +1,128 @@
+"""The arrows between the packages, and the one place of the network's widths."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from dataclasses import astuple
+from pathlib import Path
+
+import pytest
+
+from inception_lib import GOOGLENET_WIDTHS
+
+ROOT = Path(__file__).parents[1]
+LIBRARY = ROOT / "inception_lib"
+MAY_KNOW = {
+    "__init__": {"model"},
+    "model": set(),
+    "analysis": {"model"},
+    "training": {"model"},
+    "teaching": {"model", "analysis", "training"},
+}
+HEAVY = ("torchvision", "matplotlib", "seaborn", "pandas", "ipywidgets", "sklearn")
+
+
+def imported(file: Path) -> set[str]:
+    """Full names of what a file imports, relative imports resolved."""
+    package = file.relative_to(ROOT).parent.parts
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) + 1 - node.level] if node.level else ()
+            source = [*above, *([node.module] if node.module else [])]
+            names |= {".".join([*source, alias.name]) for alias in node.names}
+    return names
+
+
+def packages(file: Path) -> set[str]:
+    """The parts of the library that a file imports; its root hands out the model."""
+    parts = {name.split(".")[1] for name in imported(file) if is_ours(name)}
+    return {part if part in MAY_KNOW else "model" for part in parts}
+
+
+def is_ours(name: str) -> bool:
+    return name.startswith("inception_lib.")
+
+
+@pytest.mark.parametrize("package", MAY_KNOW)
+def test_arrows_point_one_way(package):
+    folder = LIBRARY / package
+    files = list(folder.rglob("*.py")) or [LIBRARY / f"{package}.py"]
+    for file in files:
+        unknown = packages(file) - {package} - MAY_KNOW[package]
+        assert not unknown, f"{file.relative_to(ROOT)} imports {unknown}"
+
+
+def test_every_package_has_its_arrows():
+    folders = {path.parent.name for path in LIBRARY.glob("*/__init__.py")}
+    assert folders | {"__init__"} == set(MAY_KNOW)
+
+
+def test_resolving_imports(tmp_path, monkeypatch):
+    """The reader of imports itself: each way to name a module is seen."""
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    file = tmp_path / "inception_lib" / "model" / "module.py"
+    file.parent.mkdir(parents=True)
+    file.write_text(
+        "import torch.nn\nfrom . import layers\nfrom .. import training\n"
+        "from ..analysis.costs import Cost\nimport inception_lib.teaching.style\n"
+        "def f():\n    from inception_lib import GoogLeNet\n"
+    )
+    assert imported(file) == {
+        "torch.nn",
+        "inception_lib.model.layers",
+        "inception_lib.training",
+        "inception_lib.analysis.costs.Cost",
+        "inception_lib.teaching.style",
+        "inception_lib.GoogLeNet",
+    }
+    assert packages(file) == {"model", "training", "analysis", "teaching"}
+
+
+def test_importing_the_network_stays_light():
+    code = f"import sys, inception_lib; print(set({HEAVY}) & set(sys.modules))"
+    command = [sys.executable, "-c", code]
+    assert subprocess.check_output(command, cwd=ROOT, text=True).strip() == "set()"
+
+
+def code_of(file: Path) -> str:
+    text = file.read_text(encoding="utf-8")
+    if file.suffix == ".py":
+        return text
+    cells = json.loads(text)["cells"]
+    return "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+
+
+def widths_in_a_row() -> re.Pattern:
+    """Any four neighbouring numbers of a row, with or without their names between."""
+    between = r"\s*,\s*(?:[\w\"']+\s*[=:]\s*)?"
+    rows = [astuple(widths) for widths in GOOGLENET_WIDTHS.values()]
+    fours = {row[start : start + 4] for row in rows for start in range(3)}
+    patterns = (between.join(map(str, four)) for four in fours)
+    return re.compile("|".join(rf"\b{pattern}\b" for pattern in patterns))
+
+
+def test_the_widths_are_written_in_one_place():
+    folders = ("inception_lib", "tests", "tools", "notebooks", "benchmarks")
+    files = [f for folder in folders for f in (ROOT / folder).rglob("*.*")]
+    pattern = widths_in_a_row()
+    written = {
+        str(file.relative_to(ROOT))
+        for file in files
+        if file.suffix in (".py", ".ipynb")
+        and ".ipynb_checkpoints" not in file.parts
+        and pattern.search(code_of(file))
+    }
+    assert written == {"inception_lib/model/googlenet.py"}
+
+
+def test_a_copy_of_the_widths_would_be_found():
+    values = list(GOOGLENET_WIDTHS["4a"])
+    named = (f"{name}={value}" for name, value in zip("abcdef", values, strict=True))
+    assert widths_in_a_row().search(str(values))
+    assert widths_in_a_row().search(",\n".join(named))
+    assert not widths_in_a_row().search(str(values[::-1]))

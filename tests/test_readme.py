@@ -1,0 +1,26 @@
+"""What the README shows is what the library prints, and what it links to is there."""
+
+import doctest
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_snippet_prints_what_it_shows():
+    (snippet,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    test = doctest.DocTestParser().get_doctest(snippet, {}, "README", None, None)
+    found = doctest.DocTestRunner().run(test)
+    assert found.attempted >= 10 and not found.failed
+
+
+def test_links_to_files_are_good():
+    targets = re.findall(r"\]\((?!https:)([^)#]+)", README)
+    assert targets and all((ROOT / target).is_file() for target in targets), targets
+
+
+def test_every_notebook_is_on_the_map():
+    written = re.findall(r"\(notebooks/(\w+\.ipynb)\) \|", README)
+    there = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
+    assert written == there

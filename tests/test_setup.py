@@ -1,0 +1,206 @@
+"""The set-up: the same versions in three files, and errors that people understand."""
+
+import ast
+import re
+import runpy
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+SETUP = SimpleNamespace(**runpy.run_path(str(ROOT / "tools" / "setup.py")))
+CONDA_NAMES = {"torch": "pytorch", "playwright": "playwright-python"}
+NOT_ON_CONDA_FORGE = {"elpv-dataset"}
+
+
+def project() -> dict:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def requirements() -> dict[str, Requirement]:
+    """What pyproject.toml asks for, all groups together."""
+    groups = [project()["dependencies"], *project()["optional-dependencies"].values()]
+    found = [Requirement(line) for group in groups for line in group]
+    assert len(found) == len({r.name for r in found}), "named twice"
+    return {canonicalize_name(r.name): r for r in found}
+
+
+def pins() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pairs = [line.split("==") for line in lines if line and not line.startswith("#")]
+    return {canonicalize_name(name): version for name, version in pairs}
+
+
+def test_every_dependency_is_pinned_within_its_range():
+    pinned = pins()
+    for name, requirement in requirements().items():
+        assert requirement.specifier.contains(pinned[name]), requirement
+
+
+def test_conda_asks_for_the_same():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    assert set(environment["channels"]) <= {"conda-forge", "nodefaults"}
+    *conda, pip = environment["dependencies"]
+    wanted = {n: r.specifier for n, r in requirements().items()}
+    from_pip = {n: wanted.pop(n) for n in NOT_ON_CONDA_FORGE}
+    expected = {CONDA_NAMES.get(n, n): s for n, s in wanted.items()}
+    expected["python"] = Requirement("python" + project()["requires-python"]).specifier
+    conda.remove("pip")
+    found = [Requirement(line) for line in conda]
+    assert {r.name: r.specifier for r in found} == expected
+    *pip, package = pip["pip"]
+    assert package == "-e ."
+    assert {r.name: r.specifier for r in map(Requirement, pip)} == from_pip
+
+
+def test_every_import_is_a_dependency():
+    """And one of the right group: the library needs nothing from the tests' group."""
+    groups = project()["optional-dependencies"]
+    library = project()["dependencies"] + groups["lab"]
+    everything = library + groups["test"]
+    owners = packages_distributions()
+    for folder, lines in {"inception_lib": library, "tests": everything}.items():
+        declared = {canonicalize_name(Requirement(line).name) for line in lines}
+        local = {path.stem for path in (ROOT / folder).rglob("*.py")}
+        for path in (ROOT / folder).rglob("*.py"):
+            for name in imported(path) - local - {"inception_lib"}:
+                owner = {canonicalize_name(o) for o in owners.get(name, [])}
+                assert owner & declared, f"{path.relative_to(ROOT)} imports {name}"
+
+
+def imported(path: Path) -> set[str]:
+    """The top-level names that a file imports, Python's own left out."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names.add(node.module.split(".")[0])
+    return names - set(sys.stdlib_module_names)
+
+
+def make(target: str) -> str:
+    """The commands that make would run."""
+    command = ["make", "--dry-run", "--always-make", target]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+
+
+def test_lab_is_for_this_machine_only_and_keeps_its_token():
+    commands = make("lab")
+    assert "tools/setup.py" in commands
+    assert "--ip=127.0.0.1" in commands and "00_start_here.ipynb" in commands
+    assert not re.search("token|password|0\\.0\\.0\\.0|xsrf|origin", commands)
+
+
+def test_ci_runs_make_test_and_make_test_runs_everything():
+    assert re.search("^make test$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
+    commands = make("test")
+    for part in ("tools/setup.py", "ruff check", "ruff format --check", "--nbval"):
+        assert part in commands
+    assert commands.rstrip().endswith("tests notebooks")
+
+
+@pytest.mark.parametrize(
+    "version, missing, free, words",
+    [
+        ((3, 8), "", 100, ["3.11", "3.8", "PYTHON="]),
+        ((3, 12), "venv", 100, ["venv", "apt install python3-venv"]),
+        ((3, 12), "ensurepip", 100, ["ensurepip", "apt install python3-venv"]),
+        ((3, 12), "", 1.2, ["8 GB", "1.2 GB", "disk"]),
+    ],
+)
+def test_what_is_missing_is_one_sentence(version, missing, free, words):
+    sentence = SETUP.problem(version, lambda module: module != missing, free)
+    assert all(word in sentence for word in words)
+    assert sentence.endswith(".") and "\n" not in sentence and ". " not in sentence
+
+
+def test_nothing_is_missing():
+    assert SETUP.problem((3, 11), lambda module: True, 8) is None
+
+
+def test_old_python_gets_to_the_sentence():
+    """The file parses under old grammar; ast knows that of 3.7 and later."""
+    ast.parse((ROOT / "tools" / "setup.py").read_text(), feature_version=(3, 7))
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A project folder in which to set up."""
+    for name in ("constraints.txt", "pyproject.toml"):
+        (tmp_path / name).write_text(name)
+    return tmp_path
+
+
+class FakeRun:
+    """Notes the commands; makes an environment's Python, and fails when told to."""
+
+    def __init__(self, error=None):
+        self.commands, self.error = [], error
+
+    def __call__(self, command, cwd=None):
+        self.commands.append(" ".join(command[1:3]))
+        if "pip" in command and self.error:
+            raise self.error
+        if "venv" in command:
+            python = Path(SETUP.python_of(command[-1]))
+            python.parent.mkdir(parents=True)
+            python.touch()
+
+
+BOTH = ["-m venv", "-m pip"]
+
+
+def install(root, **how) -> list[str]:
+    run = FakeRun(**how)
+    SETUP.install(str(root), run)
+    return run.commands
+
+
+def test_second_set_up_does_nothing(root):
+    assert install(root) == BOTH
+    assert install(root) == []
+
+
+def test_changed_versions_are_installed_into_the_same_environment(root):
+    install(root)
+    (root / "constraints.txt").write_text("torch==99")
+    assert install(root) == ["-m pip"]
+    assert install(root) == []
+
+
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), subprocess.CalledProcessError(1, "pip")]
+)
+def test_interrupted_set_up_says_so_and_is_built_anew(root, error):
+    with pytest.raises(SystemExit, match="call it again"):
+        install(root, error=error)
+    leftover = root / ".venv" / "half"
+    leftover.touch()
+    assert install(root) == BOTH
+    assert not leftover.exists()
+
+
+def test_another_python_or_place_gets_a_new_environment(root):
+    install(root)
+    state = root / ".venv" / "setup-state.txt"
+    state.write_text(state.read_text().replace("Python 3", "Python 2"))
+    assert install(root) == BOTH
+    moved = root.rename(root.with_name("moved"))
+    assert install(moved) == BOTH
+
+
+def test_an_environment_made_by_hand_is_kept(root):
+    install(root)
+    (root / ".venv" / "setup-state.txt").unlink()
+    assert install(root) == ["-m pip"]

@@ -1,0 +1,205 @@
+"""Training for real, on small pictures that a network can tell apart in seconds."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from inception_lib.training import ImageSet, Run, TrainingConfig, fit, load_run, save_run
+from inception_lib.training.checkpoint import read_tensors, write_tensors
+from inception_lib.training.loop import (
+    as_float,
+    make_optimizer,
+    warm_up_and_decay,
+)
+
+CONFIG = TrainingConfig(
+    image_size=64, epochs=2, batch_size=8, lr=1e-3, precision="float32", flips="none"
+)
+
+
+def stripes(n: int, seed: int = 0) -> ImageSet:
+    """Noisy horizontal (class 0) and vertical (class 1) stripes."""
+    rng = np.random.default_rng(seed)
+    labels = torch.arange(n) % 2
+    wave = np.sin(np.arange(64) / 2)[:, None].repeat(64, 1)
+    images = np.stack([wave if label == 0 else wave.T for label in labels])
+    images = 128 + 60 * images + rng.normal(0, 20, images.shape)
+    return ImageSet(
+        images=torch.from_numpy(images.clip(0, 255).astype(np.uint8))[:, None],
+        labels=labels,
+        targets=torch.nn.functional.one_hot(labels, 2).float(),
+        classes=("lying", "standing"),
+        groups=("",) * n,
+        names=tuple(f"stripe {i}" for i in range(n)),
+    )
+
+
+def train(config: TrainingConfig = CONFIG, **options) -> Run:
+    return fit(stripes(32), stripes(16, seed=1), config, progress=None, **options)
+
+
+@pytest.fixture(scope="module")
+def run() -> Run:
+    return train()
+
+
+def same(a: Run, b: Run) -> bool:
+    mine, theirs = a.model.state_dict(), b.model.state_dict()
+    return all(torch.equal(mine[name], theirs[name]) for name in mine)
+
+
+def test_it_learns_what_can_be_learned():
+    run = train(replace(CONFIG, epochs=8))
+    test = stripes(40, seed=2)
+    assert (run.predict(test).argmax(1) == test.labels).double().mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"batch_norm": False, "optimizer": "sgd", "lr": 0.01},
+        {"aux": False},
+        {"precision": "bfloat16"},
+    ],
+)
+def test_every_form_trains(options):
+    run = train(replace(CONFIG, epochs=1, **options))
+    assert np.isfinite(run.history["loss"]).all()
+
+
+def test_history_has_a_row_per_epoch_with_every_metric(run):
+    assert list(run.history["epoch"]) == [1, 2]
+    expected = {"loss", "validation_loss", "accuracy", "balanced_accuracy", "f1"}
+    assert expected | {"roc_auc", "lr", "train_accuracy"} <= set(run.history.columns)
+    matrix = np.array(json.loads(run.history["confusion_matrix"].iloc[-1]))
+    assert matrix.sum() == 16
+    assert matrix.trace() / 16 == run.history["accuracy"].iloc[-1]
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_doesnt(run):
+    assert same(run, train())
+    assert not same(run, train(replace(CONFIG, seed=1)))
+
+
+def test_an_interrupt_keeps_model_and_history():
+    def stop(history):
+        if len(history) == 1:
+            raise KeyboardInterrupt
+
+    run = train(on_epoch=stop)
+    assert run.interrupted
+    assert list(run.history["epoch"]) == [1]
+    assert run.predict(stripes(4)).shape == (4, 2)
+
+
+def test_resuming_gives_the_weights_of_an_undisturbed_run(run, tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+
+    def stop(history):
+        if len(history) == 1:
+            raise KeyboardInterrupt
+
+    train(checkpoint=path, on_epoch=stop)
+    resumed = train(checkpoint=path, resume=True)
+    assert same(run, resumed)
+    assert resumed.history.equals(run.history)
+
+
+def test_resuming_another_configuration_is_refused(tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    train(replace(CONFIG, epochs=1), checkpoint=path)
+    with pytest.raises(ValueError, match="another seed"):
+        train(replace(CONFIG, epochs=1, seed=3), checkpoint=path, resume=True)
+    with pytest.raises(FileNotFoundError, match="nothing to resume"):
+        train(checkpoint=tmp_path / "none", resume=True)
+
+
+def test_a_saved_run_predicts_the_same(run, tmp_path):
+    save_run(run, tmp_path, {"test": {"accuracy": 1.0}})
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"config.json", "history.csv", "metrics.json", "model.safetensors"}
+    loaded = load_run(tmp_path)
+    assert loaded.config == run.config
+    assert loaded.classes == run.classes
+    assert torch.equal(loaded.predict(stripes(8)), run.predict(stripes(8)))
+
+
+def test_a_missing_or_damaged_model_is_one_clear_sentence(run, tmp_path):
+    with pytest.raises(FileNotFoundError, match="no trained model"):
+        load_run(tmp_path)
+    path = save_run(run, tmp_path) / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ValueError, match="damaged"):
+        load_run(tmp_path)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "file.safetensors"
+    write_tensors(path, {"x": torch.ones(2)}, {"n": 1})
+
+    def full(*_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_tensors(path, {"x": torch.zeros(2)}, {"n": 2})
+    tensors, info = read_tensors(path)
+    assert tensors["x"].tolist() == [1, 1]
+    assert info == {"n": 1}
+
+
+def test_learning_rate_rises_for_a_quarter_and_falls_to_zero():
+    rates = [warm_up_and_decay(step, 100) for step in range(101)]
+    assert rates[0] == pytest.approx(0.04)
+    assert max(rates) == rates[25] == 1
+    assert rates[100] == pytest.approx(0)
+    assert rates[:26] == sorted(rates[:26])
+    assert rates[25:] == sorted(rates[25:], reverse=True)
+    assert warm_up_and_decay(1, 1) == 1  # a run of a single step divides by nothing
+
+
+def test_weight_decay_spares_biases_and_norms():
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), torch.nn.BatchNorm2d(4))
+    decayed, spared = make_optimizer(model, CONFIG).param_groups
+    assert [p.dim() for p in decayed["params"]] == [4]
+    assert spared["weight_decay"] == 0
+    assert len(spared["params"]) == 3
+
+
+def test_a_loss_that_is_no_number_stops_the_run():
+    with pytest.raises(FloatingPointError, match="learning rate"):
+        train(replace(CONFIG, optimizer="sgd", lr=1e12, batch_norm=False))
+
+
+def test_sets_that_cannot_be_trained_on():
+    with pytest.raises(ValueError, match="one batch of 8"):
+        fit(stripes(4), None, CONFIG, progress=None)
+    other = replace(stripes(8), classes=("a", "b"))
+    with pytest.raises(ValueError, match="validation classes"):
+        fit(stripes(8), other, CONFIG, progress=None)
+
+
+@pytest.mark.parametrize(
+    "field, value",
+    [
+        ("optimizer", "adam"),
+        ("precision", "float16"),
+        ("epochs", 0),
+        ("lr", -1.0),
+        ("weight_decay", -0.1),
+        ("seed", -1),
+        ("batch_size", 0),
+        ("flips", "vertical"),
+    ],
+)
+def test_a_bad_choice_names_the_option(field, value):
+    with pytest.raises(ValueError, match=f"^{field}"):
+        TrainingConfig(**{field: value})
+
+
+def test_heads_see_float32_logits():
+    logits = torch.zeros(2, 3, dtype=torch.bfloat16)
+    assert as_float(logits).dtype == torch.float32

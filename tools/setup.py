@@ -1,0 +1,134 @@
+"""Create .venv with the tested versions of everything; return at once if it is there.
+
+Called by the Makefile. Only the standard library, and only old syntax: a Python that is
+too old must get far enough to say so.
+"""
+
+import hashlib
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+OLDEST = (3, 11)
+FREE_GB = 8  # torch with its CUDA libraries takes 6
+UNFINISHED = "unfinished"
+
+
+def problem(version, importable, free_gb):
+    """One sentence that says what this machine lacks, or None."""
+    if version < OLDEST:
+        return (
+            "Set-up needs Python 3.11 or newer, but this is Python %d.%d: install a "
+            "newer one and name it, as in 'make lab PYTHON=python3.12'." % version
+        )
+    for module in ("venv", "ensurepip"):
+        if not importable(module):
+            return (
+                "Set-up needs Python's module '%s', which is missing here: on Debian "
+                "or Ubuntu, 'apt install python3-venv' brings it." % module
+            )
+    if free_gb < FREE_GB:
+        return (
+            "Set-up needs %d GB of free disk space, most of it for PyTorch, but there "
+            "are %.1f GB here: make room and call it again." % (FREE_GB, free_gb)
+        )
+    return None
+
+
+def importable(module):
+    try:
+        importlib.import_module(module)
+    except ImportError:
+        return False
+    return True
+
+
+def free_gb(folder):
+    return shutil.disk_usage(folder).free / 1e9
+
+
+def home(root):
+    """What a virtual environment can't outlive: its Python's version, and its place."""
+    return "Python %d.%d.%d in %s" % (sys.version_info[:3] + (root,))
+
+
+def wanted_state(root):
+    """What the state file says after a finished set-up: home, and what was wanted."""
+    digest = hashlib.sha256()
+    for name in ("constraints.txt", "pyproject.toml"):
+        with open(os.path.join(root, name), "rb") as file:
+            digest.update(file.read())
+    return home(root) + "\n" + digest.hexdigest() + "\n"
+
+
+def read(path):
+    """The text of a file; "" if there is none."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
+
+
+def write(path, text):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def python_of(venv):
+    windows = os.path.join(venv, "Scripts", "python.exe")
+    return windows if os.name == "nt" else os.path.join(venv, "bin", "python")
+
+
+def reusable(venv, state, root):
+    """Whether pip can go on in this environment; if not, it must be built from nothing.
+
+    An interrupted installation leaves packages that look complete and aren't. An
+    environment without a state file was made by hand: that one is kept.
+    """
+    if not os.path.exists(python_of(venv)):
+        return False
+    return state == "" or state.splitlines()[0] == home(root)
+
+
+def install(root, run=subprocess.check_call):
+    """Bring .venv up to date; ``run`` starts a command and raises if it fails."""
+    venv = os.path.join(root, ".venv")
+    state_file = os.path.join(venv, "setup-state.txt")
+    state = read(state_file)
+    wanted = wanted_state(root)
+    if state == wanted and os.path.exists(python_of(venv)):
+        return
+    fresh = not reusable(venv, state, root)
+    space = free_gb(root) if fresh else FREE_GB
+    found = problem(sys.version_info[:2], importable, space)
+    if found:
+        raise SystemExit(found)
+    print("Setting up .venv: this takes some minutes, once.", flush=True)
+    if fresh:
+        shutil.rmtree(venv, ignore_errors=True)
+        os.makedirs(venv)
+    write(state_file, UNFINISHED + "\n")
+    try:
+        if fresh:
+            run([sys.executable, "-m", "venv", venv])
+        pip = [python_of(venv), "-m", "pip", "--disable-pip-version-check", "install"]
+        run(pip + ["-c", "constraints.txt", "-e", ".[lab,test]"], cwd=root)
+    except subprocess.CalledProcessError:
+        raise SystemExit(
+            "Set-up could not finish, for the reason above; call it again, and it "
+            "starts afresh."
+        ) from None
+    except KeyboardInterrupt:
+        raise SystemExit("Set-up was interrupted: call it again.") from None
+    write(state_file, wanted)
+
+
+if __name__ == "__main__":
+    # Asked first and alone: install() may use what an old Python hasn't got.
+    if sys.version_info[:2] < OLDEST:
+        sys.exit(problem(sys.version_info[:2], importable, FREE_GB))
+    install(ROOT)
