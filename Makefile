@@ -14,6 +14,7 @@ ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 lab: setup
 	$(VENV_PYTHON) -m jupyterlab $(ROOT) --ip=127.0.0.1 \
+		--LabApp.app_settings_dir=tools/lab_settings \
 		--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
 test: setup

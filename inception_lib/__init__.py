@@ -1,4 +1,6 @@
-"""GoogLeNet (Inception v1), built, measured and trained: the library behind the notebooks."""
+"""GoogLeNet (Inception v1), built, measured and trained: the library behind the
+notebooks.
+"""
 
 from .model import (
     GOOGLENET_WIDTHS,

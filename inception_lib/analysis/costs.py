@@ -1,7 +1,7 @@
 """What a layer costs, in closed form: parameters and multiply-adds, in whole numbers.
 
-A multiply-add is one multiplication with its addition, per image. As in the paper's Table 1,
-adding a bias, a ReLU, a norm and a pooling count as nothing.
+A multiply-add is one multiplication with its addition, per image. As in the paper's
+Table 1, adding a bias, a ReLU, a norm and a pooling count as nothing.
 """
 
 from dataclasses import dataclass
@@ -39,9 +39,10 @@ def convolution(
 ) -> Cost:
     """A convolution whose output is out_channels × map_size × map_size.
 
-    Each of the outputs is a sum over kernel height × kernel width × in_channels / groups
-    products. ``batch_norm`` puts a scale and a shift per channel in the place of the bias.
-    Raises ValueError if a number is not a positive integer or groups don't divide the channels.
+    Each of the outputs is a sum over kernel height × kernel width × in_channels /
+    groups products. ``batch_norm`` puts a scale and a shift per channel in the place of
+    the bias. Raises ValueError if a number is not a positive integer or groups don't
+    divide the channels.
     """
     height, width = (
         kernel_size if isinstance(kernel_size, tuple) else (kernel_size, kernel_size)
@@ -103,7 +104,9 @@ def inception(
     batch_norm: bool = False,
     kernel_size_5x5: int = 5,
 ) -> dict[str, Cost]:
-    """The six convolutions of an Inception module by name; ``sum(….values())`` is the module."""
+    """The six convolutions of an Inception module by name; ``sum(….values())`` is the
+    module.
+    """
     w = widths
     convolutions = {
         "1x1": (in_channels, w.ch1x1, 1),
@@ -135,7 +138,7 @@ def naive_inception(
 
 
 def auxiliary(in_channels: int, num_classes: int, *, batch_norm: bool = False) -> Cost:
-    """An auxiliary head: 1×1 to 128 channels on a 4×4 map, linear 1024, linear classes."""
+    """An auxiliary head: 1×1 to 128 channels on a 4×4 map, then two linear layers."""
     return (
         convolution(in_channels, 128, 1, 4, batch_norm=batch_norm)
         + linear(128 * 4 * 4, 1024)
@@ -152,7 +155,9 @@ def googlenet_parts(
     kernel_size_5x5: int = 5,
     pool4_kernel_size: int = 3,
 ) -> dict[str, dict[str, Cost]]:
-    """``googlenet``'s rows, each split into its convolutions by name: {"3a": {"1x1": …}}."""
+    """``googlenet``'s rows, each split into its convolutions by name: {"3a": {"1x1":
+    …}}.
+    """
     sizes = map_sizes(image_size, pool4_kernel_size)
     norm = {"batch_norm": batch_norm}
     rows = {
@@ -182,8 +187,8 @@ def googlenet_parts(
 def googlenet(num_classes: int = 1000, **options) -> dict[str, Cost]:
     """The rows of Table 1 that cost something, in order: conv1, conv2, 3a … 5b, linear.
 
-    The arguments are ``GoogLeNet``'s; with ``aux_logits`` aux1 and aux2 follow. conv2 is the
-    table's second row: the 1×1 reduction and the 3×3.
+    The arguments are ``GoogLeNet``'s; with ``aux_logits`` aux1 and aux2 follow. conv2
+    is the table's second row: the 1×1 reduction and the 3×3.
     """
     parts = googlenet_parts(num_classes, **options)
     return {row: sum(costs.values(), Cost(0, 0)) for row, costs in parts.items()}

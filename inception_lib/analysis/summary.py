@@ -1,4 +1,6 @@
-"""The network as a table: each layer's output and parameters, in the order of execution."""
+"""The network as a table: each layer's output and parameters, in the order of
+execution.
+"""
 
 import copy
 from importlib.resources import files
@@ -13,14 +15,17 @@ from ..model import GoogLeNet
 def layer_table(
     model: nn.Module, input_size: tuple[int, int, int, int] = (1, 3, 224, 224)
 ) -> pd.DataFrame:
-    """A row per layer with the columns index, layer, output_shape ("64x112x112"), parameters.
+    """A row per layer with the columns index, layer, output_shape ("64x112x112"),
+    parameters.
 
-    ``input_size`` is N×C×H×W. A layer is listed when it has finished, so that a module follows
-    its parts; its parameters are its own, not its parts', so that the column adds up. Plain
-    containers (nn.Sequential) and the model itself are left out; auxiliary heads are in.
+    ``input_size`` is N×C×H×W. A layer is listed when it has finished, so that a module
+    follows its parts; its parameters are its own, not its parts', so that the column
+    adds up. Plain containers (nn.Sequential) and the model itself are left out;
+    auxiliary heads are in.
 
-    Only shapes are computed, on a copy without data: the model, its mode, its batch norm
-    statistics and the random state stay as they are. Raises ValueError on a bad input size.
+    Only shapes are computed, on a copy without data: the model, its mode, its batch
+    norm statistics and the random state stay as they are. Raises ValueError on a bad
+    input size.
     """
     if len(input_size) != 4 or min(input_size) < 1:
         raise ValueError(f"input_size must be N×C×H×W, all positive, got {input_size}")
@@ -51,6 +56,8 @@ def layer_table(
 
 
 def printed_table1() -> pd.DataFrame:
-    """Table 1 of arXiv:1409.4842 as printed; ``printed_params`` and ``printed_ops`` are text."""
+    """Table 1 of arXiv:1409.4842 as printed; ``printed_params`` and ``printed_ops`` are
+    text.
+    """
     with (files(__package__) / "paper_table1.csv").open() as file:
         return pd.read_csv(file)

@@ -1,4 +1,6 @@
-"""The auxiliary classifier: a small network that taps the trunk half way (paper, section 5)."""
+"""The auxiliary classifier: a small network that taps the trunk half way (paper,
+section 5).
+"""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -9,8 +11,8 @@ from .layers import BasicConv2d, check_channels, check_positive, flatten, linear
 def auxiliary_pool(map_size: int) -> nn.AvgPool2d:
     """The average pooling that takes a map_size×map_size map to 4×4.
 
-    Stride = map_size // 4 and kernel = map_size − 3·stride: the paper's 5×5/3 on a 14×14 map.
-    Raises ValueError below 4, where there is nothing left to average.
+    Stride = map_size // 4 and kernel = map_size − 3·stride: the paper's 5×5/3 on a
+    14×14 map. Raises ValueError below 4, where there is nothing left to average.
     """
     if map_size < 4:
         raise ValueError(
@@ -22,10 +24,11 @@ def auxiliary_pool(map_size: int) -> nn.AvgPool2d:
 
 
 class InceptionAux(nn.Module):
-    """N×in_channels×m×m -> N×num_classes, with m = ``map_size`` (14 for 224×224 images).
+    """N×in_channels×m×m -> N×num_classes, with m = ``map_size`` (14 for 224×224
+    images).
 
-    Average pool to 4×4 → 1×1 convolution to 128 channels → linear 1024 → ReLU → dropout →
-    linear num_classes. Dropout is 70 % in the paper. The names are torchvision's.
+    Average pool to 4×4 → 1×1 convolution to 128 channels → linear 1024 → ReLU → dropout
+    → linear num_classes. Dropout is 70 % in the paper. The names are torchvision's.
     Raises ValueError on a wrong count, and in ``forward`` on a map of another size.
     """
 
@@ -54,7 +57,8 @@ class InceptionAux(nn.Module):
         if tuple(x.shape[-2:]) != (4, 4):
             raise ValueError(
                 f"this auxiliary head pools {size[0]}×{size[1]} to "
-                f"{x.shape[-2]}×{x.shape[-1]}, not 4×4: train on square images of the network's "
+                f"{x.shape[-2]}×{x.shape[-1]}, not 4×4: train on square images of the "
+                "network's "
                 "image_size, or set model.image_size to the size of your images"
             )
         x = flatten(self.conv(x))

@@ -1,4 +1,4 @@
-"""GoogLeNet: stem, nine Inception modules, average pooling, one linear layer (Table 1)."""
+"""GoogLeNet: a stem, nine Inception modules, one linear layer (Table 1)."""
 
 from typing import NamedTuple
 
@@ -26,7 +26,8 @@ GOOGLENET_WIDTHS = {
 class GoogLeNetOutputs(NamedTuple):
     """What a GoogLeNet with heads returns in train mode, each N×num_classes.
 
-    The order is torchvision's: the deeper head (after 4d) comes before the shallower (after 4a).
+    The order is torchvision's: the deeper head (after 4d) comes before the shallower
+    (after 4a).
     """
 
     logits: Tensor
@@ -35,14 +36,21 @@ class GoogLeNetOutputs(NamedTuple):
 
 
 def map_sizes(image_size: int, pool4_kernel_size: int = 3) -> dict[str, int]:
-    """Side length of the square feature maps, from ``image_size`` (224: 112, 56, 28, 14, 7).
+    """Side length of the square feature maps, from ``image_size`` (224: 112, 56, 28,
+    14, 7).
 
-    The keys are the layers that shrink the map. A max pool with ``ceil_mode`` keeps a border that
-    does not fill a whole window: ceil((n − kernel) / 2) + 1. A 0 says that nothing is left.
+    The keys are the layers that shrink the map. A max pool with ``ceil_mode`` keeps a
+    border that does not fill a whole window: ceil((n − kernel) / 2) + 1. A 0 says that
+    nothing is left.
     """
     n = (image_size - 1) // 2 + 1  # 7×7, stride 2, padding 3
     sizes = {"conv1": n}
-    kernels = {"maxpool1": 3, "maxpool2": 3, "maxpool3": 3, "maxpool4": pool4_kernel_size}
+    kernels = {
+        "maxpool1": 3,
+        "maxpool2": 3,
+        "maxpool3": 3,
+        "maxpool4": pool4_kernel_size,
+    }
     for name, kernel in kernels.items():
         n = max(0, -((kernel - n) // 2) + 1)
         sizes[name] = n
@@ -50,7 +58,9 @@ def map_sizes(image_size: int, pool4_kernel_size: int = 3) -> dict[str, int]:
 
 
 def smallest_image_size(aux_logits: bool = False, pool4_kernel_size: int = 3) -> int:
-    """The smallest image that leaves something to classify; with heads, 4×4 at module 4a."""
+    """The smallest image that leaves something to classify; with heads, 4×4 at module
+    4a.
+    """
 
     def fits(size: int) -> bool:
         sizes = map_sizes(size, pool4_kernel_size)
@@ -62,19 +72,24 @@ def smallest_image_size(aux_logits: bool = False, pool4_kernel_size: int = 3) ->
 class GoogLeNet(nn.Module):
     """Inception v1, "Going deeper with convolutions" (arXiv:1409.4842): N×3×H×W images.
 
-    ``model.train()`` returns ``GoogLeNetOutputs`` when ``aux_logits``, ``model.eval()`` the
-    N×num_classes logits, without computing the heads; H and W are then free.
+    ``model.train()`` returns ``GoogLeNetOutputs`` when ``aux_logits``, ``model.eval()``
+    the N×num_classes logits, without computing the heads; H and W are then free.
 
-    The default is the paper's Table 1: 6,998,552 parameters, 13,378,280 with the two heads.
-    ``image_size`` fixes the heads' pooling and may be changed later: ``model.image_size = 96``.
-    ``batch_norm`` (eps 1e-3) makes training from scratch quick; ``local_response_norm`` adds the
-    two norms of Figure 3. torchvision deviates from the paper: it has ``kernel_size_5x5=3``,
-    ``pool4_kernel_size=2``, batch norm and dropout 0.2. Parameter names are torchvision's.
+    The default is the paper's Table 1: 6,998,552 parameters, 13,378,280 with the two
+    heads.
+    ``image_size`` fixes the heads' pooling and may be changed later: ``model.image_size
+    = 96``.
+    ``batch_norm`` (eps 1e-3) makes training from scratch quick; ``local_response_norm``
+    adds the two norms of Figure 3. torchvision deviates from the paper: it has
+    ``kernel_size_5x5=3``,
+    ``pool4_kernel_size=2``, batch norm and dropout 0.2. Parameter names are
+    torchvision's.
 
-    Initialisation: see ``BasicConv2d``; linear layers have variance 1 / in_features (2 before a
-    ReLU), biases are zero.
+    Initialisation: see ``BasicConv2d``; linear layers have variance 1 / in_features (2
+    before a ReLU), biases are zero.
 
-    Raises ValueError on a wrong count, rate or size, and in ``forward`` on a wrong shape.
+    Raises ValueError on a wrong count, rate or size, and in ``forward`` on a wrong
+    shape.
     """
 
     def __init__(
@@ -105,7 +120,9 @@ class GoogLeNet(nn.Module):
         self._smallest_input = smallest_image_size(False, pool4_kernel_size)
         self._image_size = self._checked(image_size)
 
-        def conv(c_in: int, c_out: int, kernel_size: int, stride: int = 1) -> BasicConv2d:
+        def conv(
+            c_in: int, c_out: int, kernel_size: int, stride: int = 1
+        ) -> BasicConv2d:
             return BasicConv2d(
                 c_in,
                 c_out,
@@ -173,16 +190,19 @@ class GoogLeNet(nn.Module):
     def _checked(self, image_size: int) -> int:
         smallest = smallest_image_size(self.aux_logits, self.pool4_kernel_size)
         if image_size < smallest:
-            heads = "with auxiliary heads" if self.aux_logits else "without auxiliary heads"
+            heads = (
+                "with auxiliary heads" if self.aux_logits else "without auxiliary heads"
+            )
             raise ValueError(
-                f"image_size={image_size} is too small: a GoogLeNet {heads} needs at least "
+                f"image_size={image_size} is too small: a GoogLeNet {heads} needs "
+                f"at least "
                 f"{smallest}×{smallest} pixels"
             )
         return image_size
 
     @property
     def image_size(self) -> int:
-        """The side of the square training images, in pixels: sets the heads' pooling."""
+        """Side of the square training images, in pixels: sets the heads' pooling."""
         return self._image_size
 
     @image_size.setter
@@ -237,11 +257,13 @@ def googlenet_loss(
     *,
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """Cross-entropy of the output plus ``aux_weight`` times that of each head (section 5).
+    """Cross-entropy of the output plus ``aux_weight`` times that of each head (section
+    5).
 
-    ``targets`` are N class indices (int64) or N×num_classes probabilities (float). Plain logits,
-    as a network returns them without heads or in eval mode, give the plain cross-entropy.
-    Raises ValueError on a negative weight or targets of another length.
+    ``targets`` are N class indices (int64) or N×num_classes probabilities (float).
+    Plain logits, as a network returns them without heads or in eval mode, give the
+    plain cross-entropy. Raises ValueError on a negative weight or targets of another
+    length.
     """
     if aux_weight < 0:
         raise ValueError(f"aux_weight must not be negative, got {aux_weight!r}")

@@ -1,4 +1,4 @@
-"""The Inception module: four branches look at the same input, side by side (Figure 2b)."""
+"""The Inception module: four branches side by side look at one input (Figure 2b)."""
 
 from dataclasses import astuple, dataclass, fields
 
@@ -12,7 +12,8 @@ from .layers import BasicConv2d, check_channels, check_positive
 class BranchWidths:
     """Channels inside one Inception module, in the order of the paper's Table 1.
 
-    ``ch3x3red`` and ``ch5x5red`` are the 1×1 reductions before the 3×3 and 5×5 convolutions;
+    ``ch3x3red`` and ``ch5x5red`` are the 1×1 reductions before the 3×3 and 5×5
+    convolutions;
     ``pool_proj`` is the 1×1 projection after the max pool.
     Raises ValueError if a width is not a positive integer.
     """
@@ -40,12 +41,14 @@ class Inception(nn.Module):
     """N×in_channels×H×W -> N×widths.out_channels×H×W.
 
     Four branches (torchvision's names): ``branch1`` 1×1 · ``branch2`` 1×1 → 3×3 ·
-    ``branch3`` 1×1 → 5×5 · ``branch4`` 3×3 max pool → 1×1. Stride 1 and "same" padding keep H
-    and W, so that the outputs can be concatenated along the channels (paper, section 4).
+    ``branch3`` 1×1 → 5×5 · ``branch4`` 3×3 max pool → 1×1. Stride 1 and "same" padding
+    keep H and W, so that the outputs can be concatenated along the channels (paper,
+    section 4).
 
     ``kernel_size_5x5=3`` gives torchvision's variant, whose "5×5" branch is a 3×3
-    (pytorch/vision issue 906). Raises ValueError on widths or channels that are not positive,
-    on an even ``kernel_size_5x5``, and in ``forward`` on an input of another shape.
+    (pytorch/vision issue 906). Raises ValueError on widths or channels that are not
+    positive, on an even ``kernel_size_5x5``, and in ``forward`` on an input of another
+    shape.
     """
 
     def __init__(
@@ -88,7 +91,9 @@ class Inception(nn.Module):
         )
 
     def branches(self, x: Tensor) -> list[Tensor]:
-        """The four outputs before concatenation, N×{ch1x1, ch3x3, ch5x5, pool_proj}×H×W."""
+        """The four outputs before concatenation, N×{ch1x1, ch3x3, ch5x5,
+        pool_proj}×H×W.
+        """
         return [self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)]
 
     def forward(self, x: Tensor) -> Tensor:

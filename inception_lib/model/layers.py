@@ -23,13 +23,14 @@ def check_channels(module: nn.Module, x: Tensor, in_channels: int) -> None:
 class BasicConv2d(nn.Module):
     """Convolution → (batch norm) → ReLU: N×in_channels×H×W -> N×out_channels×H'×W'.
 
-    The paper's form (section 5: "all the convolutions use rectified linear activation") has a
-    bias and no batch norm. With ``batch_norm=True`` the norm's shift replaces the bias, with
-    torchvision's eps of 1e-3. The attribute names ``conv`` and ``bn`` are torchvision's too.
+    The paper's form (section 5: "all the convolutions use rectified linear activation")
+    has a bias and no batch norm. With ``batch_norm=True`` the norm's shift replaces the
+    bias, with torchvision's eps of 1e-3. The attribute names ``conv`` and ``bn`` are
+    torchvision's too.
 
-    Weights start from He et al. 2015 (arXiv:1502.01852): normal with variance 2 / fan_in, biases
-    at zero. A ReLU halves the second moment of what passes it, and this factor 2 gives it back, so
-    that the signal keeps its scale through 22 layers.
+    Weights start from He et al. 2015 (arXiv:1502.01852): normal with variance 2 /
+    fan_in, biases at zero. A ReLU halves the second moment of what passes it, and this
+    factor 2 gives it back, so that the signal keeps its scale through 22 layers.
 
     Raises ValueError if a channel count or the kernel size is not a positive integer.
     """
@@ -65,7 +66,7 @@ class BasicConv2d(nn.Module):
 
 
 def linear(in_features: int, out_features: int, gain: float) -> nn.Linear:
-    """A linear layer with weights of variance gain² / in_features and biases at zero."""
+    """A linear layer: weights of variance gain² / in_features, biases at zero."""
     layer = nn.Linear(in_features, out_features)
     nn.init.normal_(layer.weight, std=gain * in_features**-0.5)
     nn.init.zeros_(layer.bias)

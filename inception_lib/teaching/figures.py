@@ -42,8 +42,9 @@ def _branch_channels(module: Inception) -> dict[str, int]:
 def network(model: GoogLeNet) -> tuple[Figure, str]:
     """The whole network, left to right: a block per output, a funnel per pooling.
 
-    A block is as wide as it has channels; its height is the root of its map's side, or the
-    last maps could not be seen. An Inception module shows what its four branches contribute.
+    A block is as wide as it has channels; its height is the root of its map's side, or
+    the last maps could not be seen. An Inception module shows what its four branches
+    contribute.
     """
     fig, ax = style.figure(4.4)
     ax.axis("off")
@@ -99,9 +100,11 @@ def network(model: GoogLeNet) -> tuple[Figure, str]:
     told = ", ".join(f"{name} {size}×{size}" for name, (_, _, size, _) in at.items())
     heads = "Two red auxiliary heads tap 4a and 4d. " if model.aux_logits else ""
     return fig, (
-        "The network as a row of blocks, as high as their maps (on a root scale) and as "
+        "The network as a row of blocks, as high as their maps (on a root "
+        "scale) and as "
         f"wide as their channels: {told}. {heads}"
-        "Nine blocks are Inception modules, striped in the colours of their four branches; "
+        "Nine blocks are Inception modules, striped in the colours of their "
+        "four branches; "
         "the 3×3 stripe is the widest in all but the first and the last of them."
     )
 
@@ -110,7 +113,9 @@ def _stage_labels(ax: Axes, at: dict[str, tuple]) -> None:
     """Names under the blocks; stages with their map size on a line below."""
     for name, (left, right, _, height) in at.items():
         if name in GOOGLENET_WIDTHS:
-            ax.text((left + right) / 2, -height / 2 - 0.7, name, ha="center", fontsize=9)
+            ax.text(
+                (left + right) / 2, -height / 2 - 0.7, name, ha="center", fontsize=9
+            )
     stages = {
         "stem": ("image", "conv2"),
         "stage 3": ("3a", "3b"),
@@ -154,10 +159,11 @@ def _heads(ax: Axes, at: dict[str, tuple]) -> None:
 
 
 def where_it_sits() -> tuple[Figure, str]:
-    """Parameters and multiply-adds of each row of Table 1, split by kind of convolution."""
+    """Parameters and multiply-adds per row of Table 1, by kind of convolution."""
     sizes = map_sizes(224)
     rows = {
-        name: {"trunk": cost} for name, cost in costs.googlenet(aux_logits=False).items()
+        name: {"trunk": cost}
+        for name, cost in costs.googlenet(aux_logits=False).items()
     }
     channels = GoogLeNet(aux_logits=False).inception3a.in_channels
     for name, widths in GOOGLENET_WIDTHS.items():
@@ -186,7 +192,15 @@ def where_it_sits() -> tuple[Figure, str]:
         told.append(f"{words} are most in {most} ({totals[most]:,.0f} {unit_word})")
     axes[0].invert_yaxis()
     kinds = ["1x1", "3x3 reduce", "3x3", "5x5 reduce", "5x5", "pool", "trunk"]
-    names = ["1×1", "3×3 reduce", "3×3", "5×5 reduce", "5×5", "pool proj.", "stem, linear"]
+    names = [
+        "1×1",
+        "3×3 reduce",
+        "3×3",
+        "5×5 reduce",
+        "5×5",
+        "pool proj.",
+        "stem, linear",
+    ]
     handles = [
         Rectangle((0, 0), 1, 1, color=style.COLOURS[kind], label=name)
         for kind, name in zip(kinds, names, strict=True)
@@ -201,8 +215,11 @@ def where_it_sits() -> tuple[Figure, str]:
         columnspacing=1.2,
     )
     return fig, (
-        "Two bar charts over the rows conv1, conv2, 3a to 5b, linear, each bar split by kind "
-        f"of convolution: {'; '.join(told)}. In every module the 3×3 takes the largest or "
+        "Two bar charts over the rows conv1, conv2, 3a to 5b, linear, each bar split "
+        "by "
+        "kind "
+        f"of convolution: {'; '.join(told)}. In every module the 3×3 takes the "
+        "largest or "
         "nearly the largest part."
     )
 
@@ -210,7 +227,8 @@ def where_it_sits() -> tuple[Figure, str]:
 def ratios(table: pd.DataFrame, limits: tuple[float, float] = (0.93, 1.13)):
     """Computed over printed, a line per row: ``table`` has one column per measure.
 
-    A value beyond ``limits`` stands at the edge with its number. Returns (Figure, alt text).
+    A value beyond ``limits`` stands at the edge with its number. Returns (Figure, alt
+    text).
     """
     fig, ax = style.figure(3.9)
     ax.axvline(1, color=style.COLOURS["trunk"], lw=1)
@@ -233,7 +251,12 @@ def ratios(table: pd.DataFrame, limits: tuple[float, float] = (0.93, 1.13)):
             if not limits[0] <= value <= limits[1]:
                 side = limits[value > limits[1]]
                 ax.text(
-                    side - 0.004, place, f"{value:.2f} →", ha="right", va="center", fontsize=9
+                    side - 0.004,
+                    place,
+                    f"{value:.2f} →",
+                    ha="right",
+                    va="center",
+                    fontsize=9,
                 )
             if abs(value - 1) > 0.03:
                 told.append(f"{column} of {name} {value:.2f}")
@@ -245,19 +268,22 @@ def ratios(table: pd.DataFrame, limits: tuple[float, float] = (0.93, 1.13)):
     ax.set_title("Table 1 against its own widths", fontsize=11)
     ax.legend(fontsize=9, loc="lower right", frameon=True, edgecolor="none")
     return fig, (
-        "Dots for the ratio of computed to printed numbers, a line per row of Table 1, most "
+        "Dots for the ratio of computed to printed numbers, a line per row of "
+        "Table 1, most "
         f"of them near 1. Further than 3 percent away: {', '.join(told) or 'none'}."
     )
 
 
 def explosion(table: pd.DataFrame) -> tuple[Figure, str]:
-    """Bars of ``table`` (a row per module, up to three columns, in 10⁶ multiply-adds)."""
+    """Bars of ``table``: a row per module, at most 3 columns, 10⁶ multiply-adds."""
     fig, ax = style.figure(3.9)
     colours = [style.COLOURS[k] for k in ("1x1", "3x3", "trunk")]
     hatches = ["", "///", "..."]
     bar = 0.8 / len(table.columns)
     for i, column in enumerate(table.columns):
-        places = [row + (i - (len(table.columns) - 1) / 2) * bar for row in range(len(table))]
+        places = [
+            row + (i - (len(table.columns) - 1) / 2) * bar for row in range(len(table))
+        ]
         ax.bar(
             places,
             table[column],

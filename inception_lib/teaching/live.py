@@ -1,4 +1,6 @@
-"""Watch a training: a progress line and curves that are redrawn in place, without flicker."""
+"""Watch a training: a progress line and curves that are redrawn in place, without
+flicker.
+"""
 
 import pandas as pd
 from IPython.display import display
@@ -10,12 +12,14 @@ from . import style
 class LiveTraining:
     """Hand it to ``fit``: ``fit(..., progress=live, on_epoch=live.draw)``.
 
-    It replaces one text and one picture where they stand. ``Output`` widgets, cleared and filled
-    again, would flicker; and a kept notebook still shows the last state.
+    It replaces one text and one picture where they stand. ``Output`` widgets, cleared
+    and filled again, would flicker; and a kept notebook still shows the last state.
     """
 
     def __init__(self):
-        self.line = display({"text/plain": "training starts …"}, raw=True, display_id=True)
+        self.line = display(
+            {"text/plain": "training starts …"}, raw=True, display_id=True
+        )
         self.picture = None
 
     def write(self, text: str) -> None:
@@ -49,13 +53,25 @@ def curves(history: pd.DataFrame) -> Figure:
         epochs, history["validation_loss"], color=style.COLOURS["1x1"], marker="o", ms=3
     )
     left.plot(
-        epochs, history["loss"] / 1.6, color=style.COLOURS["trunk"], ls="--", marker="s", ms=3
+        epochs,
+        history["loss"] / 1.6,
+        color=style.COLOURS["trunk"],
+        ls="--",
+        marker="s",
+        ms=3,
     )
     left.set_title("cross-entropy (nats)", fontsize=10)
-    left.legend(["validation", "training (three losses / 1.6)"], fontsize=8, frameon=False)
+    left.legend(
+        ["validation", "training (three losses / 1.6)"], fontsize=8, frameon=False
+    )
     right.plot(epochs, history["roc_auc"], color=style.COLOURS["5x5"], marker="^", ms=3)
     right.plot(
-        epochs, history["accuracy"], color=style.COLOURS["3x3"], ls="--", marker="o", ms=3
+        epochs,
+        history["accuracy"],
+        color=style.COLOURS["3x3"],
+        ls="--",
+        marker="o",
+        ms=3,
     )
     right.set_title("on the validation set", fontsize=10)
     right.set_ylim(0.45, 1)

@@ -15,7 +15,9 @@ SERIES = ["1x1", "3x3", "5x5", "pool"]  # colours told apart by everybody
 
 
 def compare(probabilities: dict[str, Tensor], labels: Tensor) -> pd.DataFrame:
-    """The scores of several N×2 predictions of the same images, a row each, three digits."""
+    """The scores of several N×2 predictions of the same images, a row each, three
+    digits.
+    """
     rows = {name: metrics.scores(p, labels) for name, p in probabilities.items()}
     return pd.DataFrame(rows).T.round(3)
 
@@ -45,7 +47,7 @@ def confusion(
     classes: tuple[str, ...],
     thresholds: dict[str, float],
 ) -> tuple[Figure, str]:
-    """One confusion matrix per threshold: rows are the truth, columns the prediction."""
+    """A confusion matrix per threshold: rows are the truth, columns predictions."""
     fig, axes = style.figure(3.4, columns=len(thresholds), squeeze=False)
     told = []
     for ax, (name, threshold) in zip(axes[0], thresholds.items(), strict=True):
@@ -101,7 +103,9 @@ def by_certainty(probabilities: Tensor, data: ImageSet) -> tuple[Figure, str]:
 def confident_mistakes(
     probabilities: Tensor, data: ImageSet, count: int = 8
 ) -> tuple[Figure, str]:
-    """The ``count`` wrongly classified images whose wrong class got the most probability."""
+    """The ``count`` wrongly classified images whose wrong class got the most
+    probability.
+    """
     wrong = metrics.predict_classes(probabilities) != data.labels
     sure = probabilities.max(1).values * wrong
     worst = sure.argsort(descending=True)[: min(count, int(wrong.sum()))].tolist()
@@ -111,6 +115,8 @@ def confident_mistakes(
         ax.set_axis_off()
     for ax, i in zip(axes.flat, worst, strict=False):
         said = f"network {probabilities[i, 1]:.2f}, experts {data.targets[i, 1]:.2f}"
-        style.picture(ax, data.images[i, 0], f"{data.names[i]} ({data.groups[i]})\n{said}")
+        style.picture(
+            ax, data.images[i, 0].numpy(), f"{data.names[i]} ({data.groups[i]})\n{said}"
+        )
     names = ", ".join(data.names[i] for i in worst)
     return fig, f"The most confident mistakes, each with both probabilities: {names}."

@@ -6,13 +6,13 @@ import pandas as pd
 
 
 def table(name: str) -> pd.DataFrame:
-    """The committed table ``name``: "recipe" (experiments) or "seeds" (repeated runs)."""
+    """A committed table: "recipe" (experiments) or "seeds" (repeated runs)."""
     with (files(__package__) / "data" / f"{name}.csv").open() as file:
         return pd.read_csv(file)
 
 
 def summary(name: str = "seeds") -> pd.DataFrame:
     """Mean and standard deviation over the seeds of each kind of run."""
-    scores = ["test_accuracy", "test_roc_auc", "minutes"]
+    scores = ["test_accuracy", "test_roc_auc"]
     groups = table(name).groupby("run", sort=False)[scores]
     return groups.agg(["count", "mean", "std"]).round(3)

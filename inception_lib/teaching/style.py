@@ -1,4 +1,4 @@
-"""The look of every figure: colours with one meaning each, one size, alt text always."""
+"""The look of every figure: colours with one meaning, one size, alt text."""
 
 import io
 
@@ -6,7 +6,8 @@ from IPython.display import Image, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# Okabe and Ito's colour-blind-safe palette. A reduction is the lighter tint of its branch.
+# Okabe and Ito's colour-blind-safe palette. A reduction is the lighter tint of its
+# branch.
 COLOURS = {
     "1x1": "#0072B2",
     "3x3": "#D55E00",
@@ -29,10 +30,11 @@ DPI = 100
 def figure(
     height: float = 3.4, rows: int = 1, columns: int = 1, **subplots
 ) -> tuple[Figure, Axes]:
-    """A figure of the series' width and its axes (an array of them for rows or columns > 1).
+    """A figure of the series' width and its axes (an array of them for rows or columns
+    > 1).
 
-    It is a bare ``matplotlib.figure.Figure``: pyplot's figures come out blank when they are
-    drawn inside a slider's callback in JupyterLab (jupyterlab issue 19719).
+    It is a bare ``matplotlib.figure.Figure``: pyplot's figures come out blank when they
+    are drawn inside a slider's callback in JupyterLab (jupyterlab issue 19719).
     """
     fig = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
     axes = fig.subplots(rows, columns, **subplots)
@@ -52,9 +54,13 @@ def picture(ax: Axes, image, title: str = "", **imshow) -> None:
 
 
 def png(fig: Figure, alt: str) -> Image:
-    """The figure as a PNG with its description, for ``display`` or as a cell's last value."""
+    """The figure as a PNG with its description, for ``display`` or as a cell's last
+    value.
+    """
     if len(alt.strip()) < 15:
-        raise ValueError(f"describe the figure for someone who can't see it, got alt={alt!r}")
+        raise ValueError(
+            f"describe the figure for someone who can't see it, got alt={alt!r}"
+        )
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png", dpi=DPI)
     return Image(buffer.getvalue(), alt=alt)

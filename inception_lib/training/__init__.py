@@ -1,4 +1,6 @@
-"""Training: data, augment, config, loop, metrics, checkpoint; `python -m` runs the command."""
+"""Training: data, augment, config, loop, metrics, checkpoint; `python -m` runs the
+command.
+"""
 
 from .augment import Augment
 from .checkpoint import Run, load_run, save_run

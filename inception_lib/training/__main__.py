@@ -1,4 +1,6 @@
-"""The command line: python -m inception_lib.training. The same ``fit`` as in the notebook."""
+"""The command line: python -m inception_lib.training. The same ``fit`` as in the
+notebook.
+"""
 
 import argparse
 import sys
@@ -17,9 +19,9 @@ from .loop import fit
 
 DESCRIPTION = """\
 Train GoogLeNet on the solar cells that come with this package, or on your own pictures:
-a folder with one subfolder per class. Three disjoint sets are split off by --split-seed;
-the network is trained on the first, measured on the second after every epoch, and on the
-third, the test set, once, at the end."""
+a folder with one subfolder per class. Three disjoint sets are split off by
+--split-seed; the network is trained on the first, measured on the second after every
+epoch, and on the third, the test set, once, at the end."""
 
 EXAMPLES = """\
 examples:
@@ -27,8 +29,8 @@ examples:
   python -m inception_lib.training --data my_pictures --epochs 40 --out runs/mine
   python -m inception_lib.training --no-batch-norm --no-aux --optimizer sgd --epochs 20
 
---out receives config.json, history.csv, metrics.json and model.safetensors, and while it
-runs checkpoint.safetensors, from which the same command with --resume goes on."""
+--out receives config.json, history.csv, metrics.json and model.safetensors, and while
+it runs checkpoint.safetensors, from which the same command with --resume goes on."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -61,7 +63,10 @@ def parser() -> argparse.ArgumentParser:
                 help=help + shown,
             )
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder for the results (default: nowhere)"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder for the results (default: nowhere)",
     )
     parser.add_argument(
         "--resume", action="store_true", help="go on from the checkpoint in --out"
@@ -94,8 +99,8 @@ def check_unused(out: Path, checkpoint: Path) -> None:
     """Raise a ValueError if ``out`` holds another run: two runs don't mix."""
     if checkpoint.exists():
         raise ValueError(
-            f"{out} holds a run that has not ended: go on with it with --resume, or choose "
-            "another --out"
+            f"{out} holds a run that has not ended: go on with --resume, or "
+            "choose another --out"
         )
     if (out / "model.safetensors").exists():
         raise ValueError(f"{out} holds a finished run: choose another --out")
@@ -106,9 +111,13 @@ def main(arguments: list[str] | None = None) -> int:
     out, resume = options.pop("out"), options.pop("resume")
     try:
         if resume and out is None:
-            raise ValueError("--resume needs --out, the folder of the run to go on with")
+            raise ValueError(
+                "--resume needs --out, the folder of the run to go on with"
+            )
         config = TrainingConfig(**options)
-        build_model(config, 2)  # a size that can't work is refused before the data is read
+        build_model(
+            config, 2
+        )  # a size that can't work is refused before the data is read
         checkpoint = out / "checkpoint.safetensors" if out else None
         if out and not resume:
             check_unused(out, checkpoint)
@@ -117,8 +126,8 @@ def main(arguments: list[str] | None = None) -> int:
         device = pick_device()
         precision, reason = pick_precision(config.precision, device)
         print(
-            f"{len(train)} training, {len(validation)} validation, {len(test)} test images, "
-            f"classes {', '.join(data.classes)}\n"
+            f"{len(train)} training, {len(validation)} validation, {len(test)} test "
+            f"images, classes {', '.join(data.classes)}\n"
             f"{device.type}, {torch.get_num_threads()} threads, {precision} ({reason})"
         )
         start = time.perf_counter()
@@ -130,12 +139,15 @@ def main(arguments: list[str] | None = None) -> int:
             resume=resume,
         )
         seconds = time.perf_counter() - start
-        result = summarise(run, validation, test) | {"training_seconds": round(seconds, 1)}
+        result = summarise(run, validation, test) | {
+            "training_seconds": round(seconds, 1)
+        }
         for name in ("validation", "test"):
             s = result[name]
             print(
                 f"{name:>10}: accuracy {s['accuracy']:.3f}  balanced "
-                f"{s['balanced_accuracy']:.3f}  F1 {s['f1']:.3f}  ROC AUC {s['roc_auc']:.3f}"
+                f"{s['balanced_accuracy']:.3f}  F1 {s['f1']:.3f}  "
+                f"ROC AUC {s['roc_auc']:.3f}"
             )
         print(f"{'time':>10}: {seconds / 60:.1f} minutes of training")
         if out:
@@ -146,7 +158,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     if run.interrupted:
-        print("interrupted: these are the numbers of the weights so far", file=sys.stderr)
+        print(
+            "interrupted: these are the numbers of the weights so far", file=sys.stderr
+        )
         return 130
     return 0
 

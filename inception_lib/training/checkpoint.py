@@ -1,4 +1,4 @@
-"""A finished run on disk, and a running one: tensors in safetensors, the rest in JSON."""
+"""Runs on disk, finished or not: tensors in safetensors, the rest in JSON."""
 
 import json
 import os
@@ -23,7 +23,8 @@ FORMAT = 1
 class Run:
     """A trained network with all that is needed to use it again.
 
-    ``pixel_std`` is the training images' (see ``data.prepare``); ``history`` has a row per epoch.
+    ``pixel_std`` is the training images' (see ``data.prepare``); ``history`` has a row
+    per epoch.
     """
 
     model: GoogLeNet
@@ -47,26 +48,31 @@ class Run:
 def write_tensors(path: Path, tensors: dict[str, Tensor], info: dict) -> None:
     """Write both into one safetensors file, whole or not at all.
 
-    The file is written beside its place, flushed to the disk and then renamed, so that a crash at
-    any instant leaves the previous file as it was.
+    The file is written beside its place, flushed to the disk and then renamed, so that
+    a crash at any instant leaves the previous file as it was.
     """
     temporary = path.with_name(path.name + ".part")
-    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    save_file(whole, temporary, metadata={"info": json.dumps({"format": FORMAT, **info})})
+    whole = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()
+    }
+    save_file(
+        whole, temporary, metadata={"info": json.dumps({"format": FORMAT, **info})}
+    )
     with open(temporary, "rb") as file:
         os.fsync(file.fileno())
     os.replace(temporary, path)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
-    """What ``write_tensors`` wrote. A damaged or foreign file is one clear ValueError."""
+    """What ``write_tensors`` wrote. A damaged or foreign file is a ValueError."""
     try:
         with safe_open(path, "pt") as file:
             info = json.loads((file.metadata() or {})["info"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, KeyError, json.JSONDecodeError) as error:
         raise ValueError(
-            f"{path} is not a file of this library, or it is damaged; train again or restore it"
+            f"{path} is not a file of this library, or it is damaged: "
+            "train again, or restore it"
         ) from error
     if info.pop("format", None) != FORMAT:
         raise ValueError(f"{path} was written by another version of this library")
@@ -74,7 +80,9 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
 
 
 def save_run(run: Run, folder: str | Path, metrics: dict | None = None) -> Path:
-    """Write config.json, history.csv, metrics.json and model.safetensors into ``folder``."""
+    """Write config.json, history.csv, metrics.json and model.safetensors into
+    ``folder``.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     info = {
@@ -94,7 +102,8 @@ def save_run(run: Run, folder: str | Path, metrics: dict | None = None) -> Path:
 def load_run(folder: str | Path) -> Run:
     """The run that ``save_run`` wrote, its network in eval mode.
 
-    Raises FileNotFoundError if there is no model in ``folder``, ValueError if it is damaged.
+    Raises FileNotFoundError if there is no model in ``folder``, ValueError if it is
+    damaged.
     """
     path = Path(folder) / "model.safetensors"
     if not path.is_file():

@@ -14,7 +14,9 @@ class TrainingConfig:
     Raises ValueError on a choice that doesn't exist or a number out of range.
     """
 
-    data: str = option("solar-cells", "solar-cells, or a folder with a subfolder per class")
+    data: str = option(
+        "solar-cells", "solar-cells, or a folder with a subfolder per class"
+    )
     image_size: int = option(128, "side of the training images, in pixels")
     epochs: int = option(24, "passes over the training images")
     batch_size: int = option(32, "images per step")
@@ -54,15 +56,19 @@ class TrainingConfig:
                 )
         for name in ("image_size", "epochs", "batch_size"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+                raise ValueError(
+                    f"{name} must be at least 1, got {getattr(self, name)}"
+                )
         if self.lr is not None and not self.lr > 0:
             raise ValueError(f"lr must be positive, got {self.lr}")
         if not self.weight_decay >= 0:
-            raise ValueError(f"weight_decay must not be negative, got {self.weight_decay}")
+            raise ValueError(
+                f"weight_decay must not be negative, got {self.weight_decay}"
+            )
         for name in ("seed", "split_seed"):
             if not 0 <= getattr(self, name) < 2**32:
                 raise ValueError(
-                    f"{name} must be at least 0 and below 2**32, got {getattr(self, name)}"
+                    f"{name} must be 0 to 2**32 - 1, got {getattr(self, name)}"
                 )
 
     @property

@@ -16,7 +16,7 @@ def pick_device() -> torch.device:
 
 
 def seconds_per_convolution(dtype: torch.dtype, repeats: int = 5) -> float:
-    """The best of ``repeats`` times for a 3×3 convolution of 128 channels, in seconds."""
+    """The best time of ``repeats`` 3×3 convolutions of 128 channels, in seconds."""
     x = torch.randn(8, 128, 28, 28, dtype=dtype).contiguous(
         memory_format=torch.channels_last
     )
@@ -34,8 +34,8 @@ def pick_precision(precision: str, device: torch.device) -> tuple[str, str]:
     """("float32" or "bfloat16", the reason in words).
 
     ``precision="auto"`` takes bfloat16 on a GPU that has it, and on a processor where a
-    convolution is at least 1.3 times faster with it: without the right instructions it is
-    emulated, and slower. The measurement takes a tenth of a second.
+    convolution is at least 1.3 times faster with it: without the right instructions it
+    is emulated, and slower. The measurement takes a tenth of a second.
     """
     if precision != "auto":
         return precision, "as asked"
@@ -45,8 +45,12 @@ def pick_precision(precision: str, device: torch.device) -> tuple[str, str]:
         return "float32", "this GPU has no bfloat16"
     if device.type != "cpu":
         return "float32", "the safe choice on this device"
-    state = torch.get_rng_state()  # a measurement must not change the run's random numbers
-    ratio = seconds_per_convolution(torch.float32) / seconds_per_convolution(torch.bfloat16)
+    state = (
+        torch.get_rng_state()
+    )  # a measurement must not change the run's random numbers
+    ratio = seconds_per_convolution(torch.float32) / seconds_per_convolution(
+        torch.bfloat16
+    )
     torch.set_rng_state(state)
     return (
         "bfloat16" if ratio >= 1.3 else "float32",

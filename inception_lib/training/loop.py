@@ -25,7 +25,8 @@ from .data import ImageSet, pixel_std, prepare
 from .device import pick_device, pick_precision
 from .predict import predict
 
-# How far "light" and "strong" go: fractions of the side, degrees, fraction of the contrast.
+# How far "light" and "strong" go: fractions of the side, degrees, fraction of the
+# contrast.
 AUGMENTATION = {
     "light": {"shift": 0.04},
     "strong": {"shift": 0.08, "scale": 0.1, "rotate": 3.0, "contrast": 0.3},
@@ -35,34 +36,39 @@ AUGMENTATION = {
 def fit(
     train: ImageSet,
     validation: ImageSet | None = None,
-    config: TrainingConfig = TrainingConfig(),
+    config: TrainingConfig | None = None,
     *,
     progress: TextIO | None = sys.stderr,
     on_epoch: Callable[[pd.DataFrame], None] | None = None,
     checkpoint: str | Path | None = None,
     resume: bool = False,
 ) -> Run:
-    """Train a GoogLeNet on ``train`` and measure it on ``validation`` after every epoch.
+    """Train a GoogLeNet on ``train`` and measure it on ``validation`` after every
+    epoch.
 
-    Returns a ``Run``. Its model is the running average of the weights (the paper's section 6
-    uses Polyak averaging too); its history has a row per epoch: epoch, lr, loss (the three
-    losses together), train_accuracy (on augmented images, dropout on), and on validation loss,
-    accuracy, balanced_accuracy, f1, roc_auc and confusion_matrix.
+    Returns a ``Run``. Its model is the running average of the weights (the paper's
+    section 6 uses Polyak averaging too); its history has a row per epoch: epoch, lr,
+    loss (the three losses together), train_accuracy (on augmented images, dropout on),
+    and on validation loss, accuracy, balanced_accuracy, f1, roc_auc and
+    confusion_matrix.
 
-    ``progress`` is where the progress bar goes (None: nowhere); ``on_epoch`` is called with the
-    history so far. An interrupt (Kernel → Interrupt, Ctrl-C) ends the training early and keeps
-    what was learned. ``checkpoint`` names a file that is written after every epoch; with
-    ``resume`` the training goes on from it. The same seed on the same machine with the same
-    number of threads gives the same weights.
+    ``progress`` is where the progress bar goes (None: nowhere); ``on_epoch`` is called
+    with the history so far. An interrupt (Kernel → Interrupt, Ctrl-C) ends the training
+    early and keeps what was learned. ``checkpoint`` names a file that is written after
+    every epoch; with ``resume`` the training goes on from it. The same seed on the same
+    machine with the same number of threads gives the same weights.
 
-    INCEPTION_LIB_FAST_TRAINING=1 in the environment cuts the run to one epoch: for tests of
-    everything around it.
+    INCEPTION_LIB_FAST_TRAINING=1 in the environment cuts the run to one epoch: for
+    tests of everything around it.
 
-    Raises ValueError if the sets disagree or are too small, or a checkpoint doesn't fit, and
-    FloatingPointError if the loss is no longer a number.
+    Raises ValueError if the sets disagree or are too small, or a checkpoint doesn't
+    fit, and FloatingPointError if the loss is no longer a number.
     """
+    config = config or TrainingConfig()
     check_sets(train, validation, config)
-    epochs = 1 if os.environ.get("INCEPTION_LIB_FAST_TRAINING") == "1" else config.epochs
+    epochs = (
+        1 if os.environ.get("INCEPTION_LIB_FAST_TRAINING") == "1" else config.epochs
+    )
     steps = len(train) // config.batch_size
     device = pick_device()
     precision, _ = pick_precision(config.precision, device)
@@ -109,7 +115,8 @@ def fit(
                 value = loss.item()
                 if not value < float("inf"):
                     raise FloatingPointError(
-                        f"the loss became {value} in epoch {epoch} at a learning rate of "
+                        f"the loss became {value} in epoch {epoch} at a learning "
+                        f"rate of "
                         f"{schedule.get_last_lr()[0]:.2g}: try a smaller lr"
                     )
                 optimizer.zero_grad()
@@ -135,7 +142,9 @@ def fit(
             rows.append(row)
             run.history = pd.DataFrame(rows)
             if checkpoint:
-                save(Path(checkpoint), config, rows, model, average, optimizer, schedule)
+                save(
+                    Path(checkpoint), config, rows, model, average, optimizer, schedule
+                )
             if on_epoch:
                 on_epoch(run.history)
     except KeyboardInterrupt:
@@ -148,7 +157,9 @@ def fit(
 
 
 def measure(run: Run, data: ImageSet, precision: str) -> dict:
-    """Validation loss, scores and confusion matrix of the run's network on resized images."""
+    """Validation loss, scores and confusion matrix of the run's network on resized
+    images.
+    """
     probabilities = predict(run.model, data.images, run.pixel_std, precision=precision)
     loss = -(data.targets * probabilities.clamp_min(1e-7).log()).sum(1).mean()
     matrix = metrics.confusion_matrix(probabilities, data.labels)
@@ -165,8 +176,8 @@ def check_sets(
     """Raise a ValueError if these sets can't be trained on with this configuration."""
     if len(train) < config.batch_size:
         raise ValueError(
-            f"{len(train)} training images don't fill one batch of {config.batch_size}: "
-            "choose a smaller batch_size"
+            f"{len(train)} training images don't fill one batch of "
+            f"{config.batch_size}: choose a smaller batch_size"
         )
     if validation is not None and validation.classes != train.classes:
         raise ValueError(
@@ -183,7 +194,8 @@ def as_float(outputs: GoogLeNetOutputs | Tensor) -> GoogLeNetOutputs | Tensor:
 
 
 def warm_up_and_decay(step: int, steps: int) -> float:
-    """The learning rate as a fraction of its peak: a quarter of the run up, the rest down.
+    """The learning rate as a fraction of its peak: a quarter of the run up, the rest
+    down.
 
     Both ways along half a cosine, from 1/25 to 1 to 0.
     """
@@ -194,7 +206,9 @@ def warm_up_and_decay(step: int, steps: int) -> float:
 
 
 def running_average(average: Tensor, current: Tensor, n: Tensor) -> Tensor:
-    """The average of about the last 100 steps; of fewer at the start, which is soon forgotten."""
+    """The average of about the last 100 steps; of fewer at the start, which is soon
+    forgotten.
+    """
     if not current.is_floating_point():
         return current  # batch norm's count of batches
     return average.lerp(current, 1 - min(0.99, (1 + int(n)) / (10 + int(n))))
@@ -214,7 +228,9 @@ def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Opti
 
 
 def save(path: Path, config, rows, model, average, optimizer, schedule) -> None:
-    """Write all that the next epoch depends on: weights, moments, schedule, random state."""
+    """Write all that the next epoch depends on: weights, moments, schedule, random
+    state.
+    """
     state = optimizer.state_dict()
     tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
     tensors |= {f"average.{k}": v for k, v in average.state_dict().items()}
@@ -239,8 +255,8 @@ def restore(path: Path, config, model, average, optimizer, schedule) -> list[dic
     if info["config"] != asdict(config):
         changed = [k for k, v in asdict(config).items() if info["config"].get(k) != v]
         raise ValueError(
-            f"{path} belongs to a run with another {', '.join(changed)}: repeat its options, "
-            "or choose another folder"
+            f"{path} belongs to a run with another {', '.join(changed)}: repeat its "
+            "options, or choose another folder"
         )
 
     def part(prefix: str) -> dict[str, Tensor]:
@@ -253,7 +269,9 @@ def restore(path: Path, config, model, average, optimizer, schedule) -> list[dic
     moments: dict[int, dict[str, Tensor]] = {}
     for name, tensor in part("optimizer.").items():
         index, key = name.split(".")
-        if tensor.dim():  # in the memory layout of its weight, as the fused step expects it
+        if (
+            tensor.dim()
+        ):  # in the memory layout of its weight, as the fused step expects it
             tensor = torch.empty_like(params[int(index)]).copy_(tensor)
         moments.setdefault(int(index), {})[key] = tensor
     optimizer.load_state_dict({"state": moments, "param_groups": info["groups"]})

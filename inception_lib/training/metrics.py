@@ -12,10 +12,11 @@ def scores(
 ) -> dict[str, float]:
     """Accuracy, balanced accuracy, F1 and ROC AUC, each in 0…1, of N×K probabilities.
 
-    ``labels`` are N class indices. With two classes the second is the positive one: it is
-    predicted at ``threshold`` or above, and F1 is its F1. With more, the likeliest class counts,
-    and F1 and AUC are means over the classes. Balanced accuracy is the mean of the recalls.
-    Raises ValueError if the lengths differ, nothing is given or a probability is not a number.
+    ``labels`` are N class indices. With two classes the second is the positive one: it
+    is predicted at ``threshold`` or above, and F1 is its F1. With more, the likeliest
+    class counts, and F1 and AUC are means over the classes. Balanced accuracy is the
+    mean of the recalls. Raises ValueError if the lengths differ, nothing is given or a
+    probability is not a number.
     """
     check(probabilities, labels)
     classes = probabilities.shape[1]
@@ -36,7 +37,9 @@ def scores(
 
 
 def predict_classes(probabilities: Tensor, threshold: float = 0.5) -> Tensor:
-    """N×K probabilities -> N class indices; ``threshold`` is used with two classes only."""
+    """N×K probabilities -> N class indices; ``threshold`` is used with two classes
+    only.
+    """
     if probabilities.shape[1] == 2:
         return (probabilities[:, 1] >= threshold).long()
     return probabilities.argmax(1)
@@ -57,8 +60,8 @@ def confusion_matrix(
 def threshold_for_recall(probabilities: Tensor, labels: Tensor, recall: float) -> float:
     """The highest threshold that still finds this share (0…1) of the second class.
 
-    Choose it on validation, never on the test set. Raises ValueError on a recall outside 0…1 or
-    if there is no image of the second class.
+    Choose it on validation, never on the test set. Raises ValueError on a recall
+    outside 0…1 or if there is no image of the second class.
     """
     check(probabilities, labels)
     if not 0 < recall <= 1:
@@ -70,12 +73,14 @@ def threshold_for_recall(probabilities: Tensor, labels: Tensor, recall: float) -
 
 
 def standard_error(accuracy: float, n: int) -> float:
-    """How far chance alone moves an accuracy measured on ``n`` images: sqrt(p (1 − p) / n)."""
+    """How far chance alone moves an accuracy measured on ``n`` images: sqrt(p (1 − p) /
+    n).
+    """
     return math.sqrt(accuracy * (1 - accuracy) / n)
 
 
 def check(probabilities: Tensor, labels: Tensor) -> None:
-    """Raise a ValueError unless there are N×K finite probabilities and N labels, N > 0."""
+    """Raise a ValueError unless given N×K finite probabilities and N labels."""
     if probabilities.dim() != 2 or len(probabilities) != len(labels) or not len(labels):
         raise ValueError(
             "expected N×K probabilities and N labels with N > 0, "

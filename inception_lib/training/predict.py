@@ -21,13 +21,17 @@ def predict(
 ) -> Tensor:
     """N×C×H×W uint8 images -> N×K probabilities (float32, on the processor).
 
-    ``mirrored`` names the dimensions along which a mirrored image is as good as the original (3:
-    left and right, 2: up and down): the probabilities of all the views are averaged, as the paper
-    averages its crops (section 7). The network is put into eval mode for it and then back.
-    ``precision="bfloat16"`` computes the convolutions in bfloat16, the softmax in float32.
+    ``mirrored`` names the dimensions along which a mirrored image is as good as the
+    original (3: left and right, 2: up and down): the probabilities of all the views are
+    averaged, as the paper averages its crops (section 7). The network is put into eval
+    mode for it and then back.
+    ``precision="bfloat16"`` computes the convolutions in bfloat16, the softmax in
+    float32.
     """
     device = next(model.parameters()).device
-    views = [dims for n in range(len(mirrored) + 1) for dims in combinations(mirrored, n)]
+    views = [
+        dims for n in range(len(mirrored) + 1) for dims in combinations(mirrored, n)
+    ]
     training = model.training
     model.eval()
     parts = []

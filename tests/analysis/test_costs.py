@@ -70,6 +70,16 @@ def test_the_known_totals():
     ]
 
 
+def test_the_parts_of_the_rows():
+    parts = costs.googlenet_parts(aux_logits=False)
+    assert list(parts) == ["conv1", "conv2", *GOOGLENET_WIDTHS, "linear"]
+    assert parts["3a"] == costs.inception(192, GOOGLENET_WIDTHS["3a"], 28)
+    assert parts["conv2"] == {
+        "3x3 reduce": costs.convolution(64, 64, 1, 56),
+        "3x3": costs.convolution(64, 192, 3, 56),
+    }
+
+
 @pytest.mark.parametrize("batch_norm", [False, True])
 @pytest.mark.parametrize("kernel_size", [3, 5])
 def test_a_module_convolution_by_convolution(batch_norm, kernel_size):

@@ -85,6 +85,12 @@ def test_the_batch_does_not_count():
     pd.testing.assert_frame_equal(one, many)
 
 
+def test_one_image_of_the_smallest_size_with_batch_norm():
+    model = GoogLeNet(3, aux_logits=False, batch_norm=True)
+    shapes = layer_table(model, (1, 3, 31, 31)).output_shape
+    assert "1024x1x1" in set(shapes)
+
+
 def test_images_of_any_shape_without_heads():
     table = layer_table(GoogLeNet(3, aux_logits=False), (1, 3, 31, 300))
     assert table.output_shape.iloc[0] == "64x16x150"

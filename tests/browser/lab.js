@@ -44,13 +44,13 @@ window.lab = {
 
   handles: () => [...lab.panel().node.querySelectorAll(".noUi-handle")],
 
-  // All that a slider's cell shows, the slider's own number left out.
+  // All that a slider's cell shows, pictures first, the slider's own number left out.
   shown: number => {
     const area = lab.handles()[number].closest(".jp-Cell").querySelector(".jp-Cell-outputArea");
     const copy = area.cloneNode(true);
     copy.querySelectorAll(".widget-readout").forEach(readout => readout.remove());
     const pictures = [...copy.querySelectorAll("img")].map(image => image.src);
-    return [copy.textContent, ...pictures].join("\n");
+    return { pictures, text: copy.textContent };
   },
 
   // Before a key: note what is shown, and start the watch when the key goes down.
@@ -62,6 +62,12 @@ window.lab = {
     );
   },
 
-  // After it: the milliseconds until something else is shown; null as long as nothing is.
-  changed: number => lab.shown(number) === lab.before ? null : performance.now() - lab.start,
+  // After it: the milliseconds until something else is shown; null as long as nothing is, or
+  // a picture is still to come.
+  changed: number => {
+    const now = lab.shown(number);
+    const same = JSON.stringify(now) === JSON.stringify(lab.before);
+    const partly = now.pictures.length < lab.before.pictures.length;
+    return same || partly ? null : performance.now() - lab.start;
+  },
 };

@@ -36,7 +36,10 @@ def test_confusion_counts_in_words(data):
     figure, alt = predictions.confusion(
         probabilities, cells.labels, cells.classes, {"at one half": 0.5, "low": 0.01}
     )
-    assert "2 functional cells right and 1 wrong, 2 defective cells right and 1 wrong" in alt
+    assert (
+        "2 functional cells right and 1 wrong, 2 defective cells right and 1 wrong"
+        in alt
+    )
     assert len(figure.axes) == 2
 
 
@@ -59,7 +62,9 @@ def test_confident_mistakes_of_a_perfect_prediction(data):
 def test_roc_names_the_areas(data):
     probabilities, cells = data
     _, alt = predictions.roc({"network": probabilities}, cells.labels)
-    assert "0.667" in alt  # 6 of 9 pairs of a defective and a functional cell are in order
+    assert (
+        "0.667" in alt
+    )  # 6 of 9 pairs of a defective and a functional cell are in order
 
 
 def test_live_curves_draw_the_history_in_place(monkeypatch):

@@ -93,5 +93,11 @@ def test_the_defaults_are_the_config_s():
 def test_help_is_a_page_for_people():
     command = [sys.executable, "-m", "inception_lib.training", "--help"]
     page = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    for option in ("--data", "--image-size", "--no-batch-norm", "--resume", "examples:"):
+    for option in (
+        "--data",
+        "--image-size",
+        "--no-batch-norm",
+        "--resume",
+        "examples:",
+    ):
         assert option in page

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from inception_lib.training import ImageSet, Run, TrainingConfig, fit, load_run, save_run
+from inception_lib.training import (
+    ImageSet,
+    Run,
+    TrainingConfig,
+    fit,
+    load_run,
+    save_run,
+)
 from inception_lib.training.checkpoint import read_tensors, write_tensors
 from inception_lib.training.loop import (
     as_float,

@@ -11,15 +11,19 @@ def _(answer) -> str | None:
     if math.isclose(value, math.log(5), rel_tol=1e-3):
         return "that is what one output costs; the two heads are in the loss as well"
     if math.isclose(value, 3 * math.log(5), rel_tol=1e-3):
-        return "you gave the heads the weight of the output; the paper gives them 0.3 each"
+        return (
+            "you gave the heads the weight of the output; the paper gives them 0.3 each"
+        )
     if math.isclose(value, 1.3 * math.log(5), rel_tol=1e-3):
         return "you counted one head; there are two"
     if math.isclose(value, 1.6 * math.log(2), rel_tol=1e-3):
         return "that is for 2 classes; here there are 5"
     if math.isclose(value, 1.6 * math.log2(5), rel_tol=1e-3):
-        return "that is in bits; PyTorch's cross-entropy uses the natural logarithm (nats)"
+        return (
+            "that is in bits; PyTorch's cross-entropy uses the natural logarithm (nats)"
+        )
     if not math.isclose(value, 1.6 * math.log(5), rel_tol=1e-3):
-        return "not yet: a fair guess costs the logarithm of the number of classes, weighted"
+        return "not yet: a fair guess costs the logarithm of the class count, weighted"
 
 
 @exercise("07.2", "the share of defective cells that are found")
@@ -27,7 +31,7 @@ def _(answer) -> str | None:
     value = float(answer)
     if math.isclose(value, 125 / 146, abs_tol=2e-3):
         return (
-            "you divided by the column: of the alarms, how many were right (precision). "
+            "you divided by the column: how many alarms were right (precision). "
             "Asked is: of the defective cells, how many were found"
         )
     if math.isclose(value, 555 / 656, abs_tol=2e-3):
@@ -62,14 +66,14 @@ def _(answer) -> str | None:
     chosen = {answer} if isinstance(answer, str) else set(answer)
     unknown = chosen - {"best", "mean", "validation"}
     if unknown:
-        return f"the names are best, mean and validation, not {', '.join(map(str, unknown))}"
+        return f"there is no {', '.join(map(str, unknown))}: see the names in the task"
     if "best" in chosen:
         return (
-            "to know which run is best on the test set you must look at the test set: the "
+            "to know which run is best on the test set you must look at it: the "
             "maximum of five noisy numbers is too high by about one standard deviation"
         )
     if chosen != {"mean", "validation"}:
-        return "right as far as it goes, but one more of them never looks at the test set first"
+        return "right as far as it goes, but one more never looks at the test set first"
 
 
 WRONG = [
