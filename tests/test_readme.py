@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from inception_lib.teaching import results
+
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -23,3 +25,11 @@ def test_every_notebook_is_on_the_map():
     written = re.findall(r"\(notebooks/(\w+\.ipynb)\) \|", README)
     there = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
     assert written == there
+
+
+def test_the_results_are_those_of_the_committed_runs():
+    for run, scores in results.summary("seeds").iterrows():
+        n, accuracy = scores["test_accuracy", "count"], scores["test_accuracy", "mean"]
+        auc = scores["test_roc_auc", "mean"]
+        row = rf"\| {run} \| {n:.0f} \| {accuracy:.3f}\b.*\| {auc:.3f}\b.*\|"
+        assert re.search(row, README), row

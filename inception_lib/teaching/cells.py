@@ -68,7 +68,7 @@ def explore(cells: ImageSet) -> interactive:
     )
 
 
-def show_counts(cells: ImageSet) -> None:
+def counts(cells: ImageSet) -> None:
     """Bars of how many cells of each type have each of the experts' probabilities."""
     fig, ax = style.figure(2.8)
     colours = dict(
@@ -92,7 +92,7 @@ def show_counts(cells: ImageSet) -> None:
     style.show(fig, "Two stacked bars, one per cell type. Most cells are 0 or 1.")
 
 
-def show_mean_cells(cells: ImageSet) -> None:
+def mean_cells(cells: ImageSet) -> None:
     """The mean image of each class, and their difference."""
     pixels, labels = cells.images[:, 0].numpy(), cells.labels.numpy()
     good, bad = (pixels[labels == k].mean(0) for k in (0, 1))
@@ -108,13 +108,13 @@ def show_mean_cells(cells: ImageSet) -> None:
     style.show(fig, alt)
 
 
-def show_brightness(cells: ImageSet) -> None:
+def brightness(cells: ImageSet) -> None:
     """Histograms of the mean grey level of each class."""
-    brightness = cells.images.numpy().mean((1, 2, 3))
+    grey = cells.images.numpy().mean((1, 2, 3))
     fig, ax = style.figure(2.8)
     for label, (colour, dash) in enumerate([("trunk", "-"), ("auxiliary", "--")]):
         ax.hist(
-            brightness[cells.labels.numpy() == label],
+            grey[cells.labels.numpy() == label],
             np.arange(0, 257, 8),
             density=True,
             histtype="step",
@@ -129,7 +129,7 @@ def show_brightness(cells: ImageSet) -> None:
     style.show(fig, "Histograms of the mean grey level: defective cells are darker.")
 
 
-def show_confusion(matrix: Tensor, classes: Sequence[str], *, by: str) -> None:
+def confusion(matrix: Tensor, classes: Sequence[str], *, by: str) -> None:
     """K×K counts: row = what the experts say, column = what ``by`` says."""
     fig, ax = style.figure(2.8)
     sns.heatmap(
@@ -157,13 +157,13 @@ def file_numbers(cells: ImageSet) -> np.ndarray:
     return np.array([int(name.split()[1]) for name in cells.names])
 
 
-def show_blocks(cells: ImageSet, size: int = 60) -> None:
+def blocks(cells: ImageSet, size: int = 60) -> None:
     """The share of defective cells in blocks of ``size`` consecutive file numbers."""
-    blocks = file_numbers(cells) // size
+    block_of = file_numbers(cells) // size
     labels = cells.labels.numpy()
     fig, ax = style.figure(2.6)
-    for block in np.unique(blocks):
-        share = labels[blocks == block].mean()
+    for block in np.unique(block_of):
+        share = labels[block_of == block].mean()
         orange = style.COLOURS["3x3"]
         ax.bar(block * size, share, size, align="edge", ec="white", color=orange)
     ax.axhline(labels.mean(), color=style.COLOURS["trunk"], ls="--")

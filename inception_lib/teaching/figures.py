@@ -1,37 +1,55 @@
-"""Pictures of the network and its costs. Each returns the figure and its alt text."""
+"""Drawings of the network and its costs. Each returns the figure and its alt text."""
+
+from collections.abc import Iterable
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch, Polygon, Rectangle
+from matplotlib.patches import Polygon, Rectangle
 
-from ..analysis import costs
+from ..analysis.costs import Cost
 from ..model import GOOGLENET_WIDTHS, GoogLeNet, Inception
 from ..model.googlenet import map_sizes
 from . import style
 
+KINDS = {  # what a colour of the style stands for
+    "1x1": "1×1",
+    "3x3 reduce": "3×3 reduce",
+    "3x3": "3×3",
+    "5x5 reduce": "5×5 reduce",
+    "5x5": "5×5",
+    "pool": "pool projection",
+    "trunk": "stem, linear",
+    "auxiliary": "auxiliary heads",
+    "light": "pooling",
+}
 BRANCHES = ["1x1", "3x3", "5x5", "pool"]
-LABELS = {"1x1": "1×1", "3x3": "3×3", "5x5": "5×5", "pool": "pool projection"}
 POOL_BEFORE = {"3": "maxpool2", "4": "maxpool3", "5": "maxpool4"}
+STAGES = {
+    "stem": ("image", "conv2"),
+    "stage 3": ("3a", "3b"),
+    "stage 4": ("4a", "4e"),
+    "stage 5": ("5a", "5b"),
+    "classifier": ("average", "linear"),
+}
+PLAIN_GAP, FUNNEL_GAP, STEM_GAP = 55, 190, 330  # between two blocks, in channels
 
 
-def _blocks(model: GoogLeNet) -> list[tuple[str, int, dict[str, int]]]:
-    """Name, map size and channels by colour of what each block hands on."""
-    size = map_sizes(model.image_size, model.pool4_kernel_size)
-    blocks = [
-        ("image", model.image_size, {"trunk": model.conv1.conv.in_channels}),
-        ("conv1", size["conv1"], {"trunk": model.conv1.conv.out_channels}),
-        ("conv2", size["maxpool1"], {"trunk": model.conv3.conv.out_channels}),
+def _legend(fig: Figure, kinds: Iterable[str]) -> None:
+    """Below the axes, in one row."""
+    handles = [
+        Rectangle((0, 0), 1, 1, color=style.COLOURS[kind], label=KINDS[kind])
+        for kind in kinds
     ]
-    for name in GOOGLENET_WIDTHS:
-        module = getattr(model, f"inception{name}")
-        blocks.append((name, size[POOL_BEFORE[name[0]]], _branch_channels(module)))
-    channels, classes = model.fc.in_features, model.fc.out_features
-    return [
-        *blocks,
-        ("average", 1, {"light": channels}),
-        ("linear", 1, {"trunk": classes}),
-    ]
+    fig.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=len(handles),
+        fontsize=9,
+        frameon=False,
+        handlelength=0.8,
+        columnspacing=1.1,
+    )
 
 
 def _branch_channels(module: Inception) -> dict[str, int]:
@@ -39,267 +57,194 @@ def _branch_channels(module: Inception) -> dict[str, int]:
     return {b: end.conv.out_channels for b, end in zip(BRANCHES, ends, strict=True)}
 
 
-def network(model: GoogLeNet) -> tuple[Figure, str]:
-    """The whole network, left to right: a block per output, a funnel per pooling.
+def _blocks(model: GoogLeNet) -> dict[str, tuple[int, dict[str, int]]]:
+    """By name, in order: the map's side and the channels by colour of each output."""
+    size = map_sizes(model.image_size, model.pool4_kernel_size)
+    blocks = {
+        "image": (model.image_size, {"light": model.conv1.conv.in_channels}),
+        "conv1": (size["conv1"], {"trunk": model.conv1.conv.out_channels}),
+        "conv2": (size["maxpool1"], {"trunk": model.conv3.conv.out_channels}),
+    }
+    for name in GOOGLENET_WIDTHS:
+        module = model.get_submodule(f"inception{name}")
+        blocks[name] = (size[POOL_BEFORE[name[0]]], _branch_channels(module))
+    blocks["average"] = (1, {"light": model.fc.in_features})
+    blocks["linear"] = (1, {"trunk": model.fc.out_features})
+    return blocks
 
-    A block is as wide as it has channels; its height is the root of its map's side, or
-    the last maps could not be seen. An Inception module shows what its four branches
-    contribute.
+
+def network(model: GoogLeNet) -> tuple[Figure, str]:
+    """The whole network, left to right: a block per output, a funnel where maps shrink.
+
+    A block is as wide as it has channels; its height is the square root of its map's
+    side, or the last maps could not be seen. An Inception module is striped: a colour
+    per branch.
     """
     fig, ax = style.figure(4.4)
     ax.axis("off")
+    at = {}  # name -> left, right, height
     x, last = 0.0, None
-    at = {}
-    for name, size, channels in _blocks(model):
-        height = size**0.5
+    for name, (side, channels) in _blocks(model).items():
+        height = side**0.5
         if last is not None:
-            gap = 190 if size != last else 55
-            if size != last:
-                ends = [(x, last**0.5), (x + gap, height)]
-                corners = [(a, s * h / 2) for s in (1, -1) for a, h in ends[::s]]
-                ax.add_patch(Polygon(corners, color=style.COLOURS["light"], alpha=0.55))
-            else:
-                ax.plot([x, x + gap], [0, 0], color=style.COLOURS["trunk"], lw=1.2)
-            x += gap
+            gap = STEM_GAP if name.startswith("conv") else FUNNEL_GAP
+            x = _connect(ax, x, last, height, gap)
         left = x
         for kind, width in channels.items():
-            ax.add_patch(
-                Rectangle(
-                    (x, -height / 2),
-                    width,
-                    height,
-                    facecolor=style.COLOURS[kind],
-                    edgecolor="white" if len(channels) > 1 else style.COLOURS["trunk"],
-                    linewidth=0.5,
-                )
-            )
+            box = Rectangle((x, -height / 2), width, height, ec="white", lw=0.5)
+            box.set_facecolor(style.COLOURS[kind])
+            ax.add_patch(box)
             x += width
-        at[name] = (left, x, size, height)
-        last = size
-    _stage_labels(ax, at)
+        at[name] = (left, x, height)
+        middle, edge = (left + x) / 2, height / 2 + 0.25
+        total = str(sum(channels.values()))
+        ax.text(middle, edge, total, ha="center", va="bottom", fontsize=8)
+        if name != "image":
+            ax.text(middle, -edge, name, ha="center", va="top", fontsize=9)
+        last = height
+    sides = {name: side for name, (side, _) in _blocks(model).items()}
+    _brackets(ax, at, sides)
     if model.aux_logits:
         _heads(ax, at)
-    handles = [
-        Rectangle((0, 0), 1, 1, color=style.COLOURS[branch], label=LABELS[branch])
-        for branch in BRANCHES
-    ]
-    handles.append(
-        Rectangle((0, 0), 1, 1, color=style.COLOURS["light"], label="pooling (funnel)")
-    )
-    fig.legend(
-        handles=handles,
-        loc="outside lower center",
-        ncols=5,
-        fontsize=9,
-        frameon=False,
-        handlelength=1,
-    )
-    ax.set_title("GoogLeNet: maps shrink, channels grow", fontsize=11)
-    ax.set_xlim(-120, x + 60)
-    ax.set_ylim(-11.6, 8.2)
-    told = ", ".join(f"{name} {size}×{size}" for name, (_, _, size, _) in at.items())
-    heads = "Two red auxiliary heads tap 4a and 4d. " if model.aux_logits else ""
+    _legend(fig, [*BRANCHES, "trunk", "light"])
+    ax.set_title("GoogLeNet: the maps shrink, the channels (numbers) grow", fontsize=11)
+    ax.set_xlim(-150, x + 60)
+    ax.set_ylim(-11.8, 8.6)
+    told = ", ".join(f"{name} {side}×{side}" for name, side in sides.items())
+    heads = " Two red auxiliary heads tap 4a and 4d." if model.aux_logits else ""
     return fig, (
-        "The network as a row of blocks, as high as their maps (on a root "
-        "scale) and as "
-        f"wide as their channels: {told}. {heads}"
-        "Nine blocks are Inception modules, striped in the colours of their "
-        "four branches; "
-        "the 3×3 stripe is the widest in all but the first and the last of them."
+        "The network as a row of blocks from left to right, as high as their maps (on "
+        f"a root scale) and as wide as their channels: {told}. Nine blocks are "
+        f"Inception modules, striped in the colours of their four branches.{heads}"
     )
 
 
-def _stage_labels(ax: Axes, at: dict[str, tuple]) -> None:
-    """Names under the blocks; stages with their map size on a line below."""
-    for name, (left, right, _, height) in at.items():
-        if name in GOOGLENET_WIDTHS:
-            ax.text(
-                (left + right) / 2, -height / 2 - 0.7, name, ha="center", fontsize=9
-            )
-    stages = {
-        "stem": ("image", "conv2"),
-        "stage 3": ("3a", "3b"),
-        "stage 4": ("4a", "4e"),
-        "stage 5": ("5a", "5b"),
-        "classifier": ("average", "linear"),
-    }
-    for stage, (first, final) in stages.items():
+def _connect(ax: Axes, x: float, before: float, after: float, funnel: int) -> float:
+    """A funnel from a map to a smaller one, else a line; returns where it ends."""
+    if before == after:
+        ax.plot([x, x + PLAIN_GAP], [0, 0], color=style.COLOURS["trunk"], lw=1.2)
+        return x + PLAIN_GAP
+    end = x + funnel
+    corners = [(x, before / 2), (end, after / 2), (end, -after / 2), (x, -before / 2)]
+    ax.add_patch(Polygon(corners, color=style.COLOURS["light"], alpha=0.55, lw=0))
+    return end
+
+
+def _brackets(ax: Axes, at: dict[str, tuple], sides: dict[str, int]) -> None:
+    """The stages' names and map sizes, below the blocks."""
+    for stage, (first, final) in STAGES.items():
         left, right = at[first][0], at[final][1]
-        sizes = dict.fromkeys(at[name][2] for name in (first, "conv1", final))
-        if stage == "stem":
-            size = " → ".join(str(n) for n in sizes)
-        else:
-            size = f"{at[final][2]}×{at[final][2]}"
-        ax.plot([left, right], [-8.7, -8.7], color=style.COLOURS["trunk"], lw=1.5)
+        ax.plot([left, right], [-8.9, -8.9], color=style.COLOURS["trunk"], lw=1.5)
         middle = (left + right) / 2
-        ax.text(middle, -9.6, stage, ha="center", fontsize=10, fontweight="bold")
-        ax.text(middle, -10.6, size, ha="center", fontsize=9)
+        ax.text(middle, -9.8, stage, ha="center", fontsize=10, fontweight="bold")
+        size = f"{sides[final]}×{sides[final]}"
+        if stage == "stem":
+            size = f"{sides[first]} → {sides['conv1']} → {sides[final]}"
+        ax.text(middle, -10.9, size, ha="center", fontsize=9)
 
 
 def _heads(ax: Axes, at: dict[str, tuple]) -> None:
     red = style.COLOURS["auxiliary"]
-    for text, module in {"head 1": "4a", "head 2": "4d"}.items():
-        _, right, _, _ = at[module]
-        tap = right + 27  # in the gap after the module
-        ax.plot([tap, tap], [0, 4.2], color=red, lw=1.8)
+    for label, module in {"head 1": "4a", "head 2": "4d"}.items():
+        tap = at[module][1] + PLAIN_GAP / 2
+        ax.plot([tap, tap], [0, 5.4], color=red, lw=1.8)
         ax.plot([tap], [0], "o", color=red, ms=4)
-        ax.add_patch(
-            FancyBboxPatch(
-                (tap - 260, 4.3),
-                520,
-                1.5,
-                boxstyle="round,pad=0,rounding_size=0.3",
-                mutation_aspect=1 / 100,
-                facecolor="white",
-                edgecolor=red,
-                linewidth=1.8,
-            )
-        )
-        ax.text(tap, 5.0, text, ha="center", va="center", color=red, fontsize=9)
+        box = {"boxstyle": "round,pad=0.4", "fc": "white", "ec": red, "lw": 1.8}
+        ax.text(tap, 5.9, label, ha="center", color=red, fontsize=9, bbox=box)
 
 
-def where_it_sits() -> tuple[Figure, str]:
-    """Parameters and multiply-adds per row of Table 1, by kind of convolution."""
-    sizes = map_sizes(224)
-    rows = {
-        name: {"trunk": cost}
-        for name, cost in costs.googlenet(aux_logits=False).items()
-    }
-    channels = GoogLeNet(aux_logits=False).inception3a.in_channels
-    for name, widths in GOOGLENET_WIDTHS.items():
-        rows[name] = costs.inception(channels, widths, sizes[POOL_BEFORE[name[0]]])
-        channels = widths.out_channels
-    fig, axes = style.figure(4.6, columns=2, sharey=True)
-    measures = {"parameters": (1e3, "K"), "multiply_adds": (1e6, "M")}
-    told = []
-    for ax, (measure, (unit, letter)) in zip(axes, measures.items(), strict=True):
-        total = sum(getattr(c, measure) for row in rows.values() for c in row.values())
-        totals = {}
-        for name, row in rows.items():
-            left = 0.0
-            for kind, cost in row.items():
-                width = getattr(cost, measure) / unit
-                ax.barh(name, width, left=left, color=style.COLOURS[kind], height=0.75)
-                left += width
-            totals[name] = left
-            ax.text(left, name, f" {left:,.0f} {letter}", va="center", fontsize=9)
-        words = measure.replace("_", "-")
-        unit_word = "thousands" if letter == "K" else "millions"
-        ax.set_title(f"{words}: {total / 1e6:,.1f} M", fontsize=11)
-        ax.set_xlabel(f"{unit_word} per row of Table 1")
-        ax.set_xlim(0, 1.22 * max(totals.values()))
-        most = max(totals, key=totals.get)
-        told.append(f"{words} are most in {most} ({totals[most]:,.0f} {unit_word})")
-    axes[0].invert_yaxis()
-    kinds = ["1x1", "3x3 reduce", "3x3", "5x5 reduce", "5x5", "pool", "trunk"]
-    names = [
-        "1×1",
-        "3×3 reduce",
-        "3×3",
-        "5×5 reduce",
-        "5×5",
-        "pool proj.",
-        "stem, linear",
-    ]
-    handles = [
-        Rectangle((0, 0), 1, 1, color=style.COLOURS[kind], label=name)
-        for kind, name in zip(kinds, names, strict=True)
-    ]
-    fig.legend(
-        handles=handles,
-        loc="outside lower center",
-        ncols=7,
-        fontsize=9,
-        frameon=False,
-        handlelength=0.8,
-        columnspacing=1.2,
-    )
-    return fig, (
-        "Two bar charts over the rows conv1, conv2, 3a to 5b, linear, each bar split "
-        "by "
-        "kind "
-        f"of convolution: {'; '.join(told)}. In every module the 3×3 takes the "
-        "largest or "
-        "nearly the largest part."
-    )
+def costs_by_row(rows: dict[str, dict[str, Cost]]) -> tuple[Figure, str]:
+    """Bars of parameters and of multiply-adds, one per row, split by kind.
 
-
-def ratios(table: pd.DataFrame, limits: tuple[float, float] = (0.93, 1.13)):
-    """Computed over printed, a line per row: ``table`` has one column per measure.
-
-    A value beyond ``limits`` stands at the edge with its number. Returns (Figure, alt
-    text).
+    ``rows`` are ``analysis.costs.googlenet_parts``'s: {"3a": {"1x1": Cost, …}, …}.
     """
-    fig, ax = style.figure(3.9)
-    ax.axvline(1, color=style.COLOURS["trunk"], lw=1)
-    colours = [style.COLOURS["1x1"], style.COLOURS["3x3"]]
+    fig, axes = style.figure(4.8, columns=2, sharey=True)
     told = []
-    for i, column in enumerate(table.columns):
-        offset = 0.28 * i - 0.14
-        places = [row + offset for row in range(len(table))]
-        shown = table[column].clip(*limits)
-        ax.plot(
-            shown,
-            places,
-            style.MARKERS[i],
-            color=colours[i],
-            ms=8,
-            label=column,
-            clip_on=False,
-        )
-        for value, place, name in zip(table[column], places, table.index, strict=True):
-            if not limits[0] <= value <= limits[1]:
-                side = limits[value > limits[1]]
-                ax.text(
-                    side - 0.004,
-                    place,
-                    f"{value:.2f} →",
-                    ha="right",
-                    va="center",
-                    fontsize=9,
-                )
-            if abs(value - 1) > 0.03:
-                told.append(f"{column} of {name} {value:.2f}")
+    for ax, measure in zip(axes, ("parameters", "multiply_adds"), strict=True):
+        ends = dict.fromkeys(rows, 0.0)
+        for name, parts in rows.items():
+            for kind, cost in parts.items():
+                width = getattr(cost, measure) / 1e6
+                ax.barh(name, width, 0.75, ends[name], color=style.COLOURS[kind])
+                ends[name] += width
+        total = sum(ends.values())
+        for name, end in ends.items():
+            share = f" {end / total:.0%}" if end / total > 0.005 else " < 1%"
+            ax.text(end, name, share, va="center", fontsize=9)
+        words = measure.replace("_", "-")
+        ax.set_title(f"{words}, {total:,.1f} million", fontsize=11)
+        ax.set_xlabel("millions")
+        ax.set_xlim(0, 1.15 * max(ends.values()))
+        most = max(ends, key=ends.get)
+        told.append(f"{words} are most in {most}, {ends[most] / total:.0%}")
+    axes[0].invert_yaxis()
+    present = {kind for parts in rows.values() for kind in parts}
+    _legend(fig, [kind for kind in KINDS if kind in present])
+    return fig, (
+        f"Two bar charts over {', '.join(rows)}, each bar split by kind of layer: "
+        f"{'; '.join(told)}."
+    )
+
+
+def ratios(
+    table: pd.DataFrame, limits: tuple[float, float] = (0.92, 1.12)
+) -> tuple[Figure, str]:
+    """A line per row of ``table``, a marker per column (at most 4): computed / printed.
+
+    A ratio beyond ``limits`` stands at the edge with its number.
+    """
+    fig, ax = style.figure(4.0)
+    ax.axvline(1, color=style.COLOURS["trunk"], lw=1)
+    far = []
+    for i, (column, values) in enumerate(table.items()):
+        colour = style.COLOURS[BRANCHES[i]]
+        look = {"color": colour, "ls": "", "marker": style.MARKERS[i], "ms": 8}
+        shift = 0.3 * (i - (len(table.columns) - 1) / 2)
+        places = [place + shift for place in range(len(table))]
+        ax.plot(values.clip(*limits), places, label=column, clip_on=False, **look)
+        for name, value, place in zip(table.index, values, places, strict=True):
+            if abs(value - 1) > 0.015:
+                far.append(f"{column} of {name} {value:.2f}")
+            if value > limits[1]:
+                text = f"{value:.1f} → "
+                ax.text(limits[1], place, text, ha="right", va="center", fontsize=9)
+            if value < limits[0]:
+                text = f" ← {value:.1f}"
+                ax.text(limits[0], place, text, ha="left", va="center", fontsize=9)
     ax.set_yticks(range(len(table)), table.index)
     ax.invert_yaxis()
     ax.set_xlim(*limits)
     ax.grid(axis="y", color=style.COLOURS["light"], lw=0.6)
-    ax.set_xlabel("computed from the printed widths ÷ printed (1 = they agree)")
+    ax.set_axisbelow(True)
+    ax.set_xlabel("computed from the widths / printed (1: they agree)")
     ax.set_title("Table 1 against its own widths", fontsize=11)
-    ax.legend(fontsize=9, loc="lower right", frameon=True, edgecolor="none")
+    ax.legend(fontsize=9, loc="center right", frameon=True, edgecolor="none")
     return fig, (
-        "Dots for the ratio of computed to printed numbers, a line per row of "
-        "Table 1, most "
-        f"of them near 1. Further than 3 percent away: {', '.join(told) or 'none'}."
+        "Markers for the ratio of computed to printed numbers, a line per row of "
+        "Table 1, most of them near 1. More than 1.5 percent away: "
+        f"{', '.join(far) or 'none'}."
     )
 
 
-def explosion(table: pd.DataFrame) -> tuple[Figure, str]:
-    """Bars of ``table``: a row per module, at most 3 columns, 10⁶ multiply-adds."""
-    fig, ax = style.figure(3.9)
-    colours = [style.COLOURS[k] for k in ("1x1", "3x3", "trunk")]
-    hatches = ["", "///", "..."]
+def bars(table: pd.DataFrame, title: str, unit: str) -> tuple[Figure, str]:
+    """Grouped bars: a group per row of ``table``, a bar per column (at most 3)."""
+    fig, ax = style.figure(3.8)
+    looks = [("1x1", ""), ("3x3", "///"), ("trunk", "...")]
     bar = 0.8 / len(table.columns)
-    for i, column in enumerate(table.columns):
-        places = [
-            row + (i - (len(table.columns) - 1) / 2) * bar for row in range(len(table))
-        ]
-        ax.bar(
-            places,
-            table[column],
-            bar,
-            color=colours[i],
-            hatch=hatches[i],
-            edgecolor="white",
-            label=f"{column}: {table[column].sum() / 1e3:.1f} billion",
-        )
+    for i, (column, values) in enumerate(table.items()):
+        shift = (i - (len(table.columns) - 1) / 2) * bar
+        places = [place + shift for place in range(len(table))]
+        kind, hatch = looks[i]
+        look = {"color": style.COLOURS[kind], "hatch": hatch, "edgecolor": "white"}
+        ax.bar(places, values, bar, label=f"{column}: {values.sum():,.0f}", **look)
     ax.set_xticks(range(len(table)), table.index)
-    ax.set_ylabel("multiply-adds (millions)")
+    ax.set_ylabel(unit)
     ax.yaxis.set_major_formatter("{x:,.0f}")
-    ax.set_title("Nine modules, with and without their 1×1 convolutions", fontsize=11)
-    ax.legend(fontsize=9, frameon=False)
+    ax.set_title(title, fontsize=11)
+    ax.legend(fontsize=9, frameon=False, title="in all", title_fontsize=9)
     told = "; ".join(
-        f"{column} from {values.min():,.0f} to {values.max():,.0f} million"
+        f"{column} from {values.min():,.0f} to {values.max():,.0f}, "
+        f"{values.sum():,.0f} in all"
         for column, values in table.items()
     )
-    return fig, f"Bars of multiply-adds for each module {table.index[0]} … : {told}."
+    return fig, f"Bars for {', '.join(map(str, table.index))}, in {unit}: {told}."

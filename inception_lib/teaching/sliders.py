@@ -235,6 +235,14 @@ def number_box(slider: IntSlider) -> BoundedIntText:
 
 
 def img(fig: Figure, alt: str) -> str:
-    """The figure as an HTML image: a new value replaces the old one without flicker."""
+    """The figure as an HTML image: a new value replaces the old one without flicker.
+
+    Its size is told and it is decoded at once, so that nothing below it jumps.
+    """
     data = base64.b64encode(style.png(fig, alt).data).decode()
-    return f'<img alt="{escape(alt)}" src="data:image/png;base64,{data}">'
+    width, height = (round(inches * style.DPI) for inches in fig.get_size_inches())
+    return (
+        f'<img alt="{escape(alt)}" src="data:image/png;base64,{data}" '
+        f'width="{width}" height="{height}" decoding="sync" '
+        'style="max-width: 100%; height: auto">'
+    )

@@ -7,15 +7,15 @@ import torch
 from inception_lib.teaching import cells as library
 from inception_lib.teaching.cells import (
     CREDIT,
+    blocks,
+    brightness,
+    confusion,
+    counts,
     explore,
     file_numbers,
     gallery,
+    mean_cells,
     page,
-    show_blocks,
-    show_brightness,
-    show_confusion,
-    show_counts,
-    show_mean_cells,
 )
 from inception_lib.training.data import solar_cells
 
@@ -91,7 +91,7 @@ def test_the_explorer_has_named_controls_and_draws(shown):
 
 
 def test_the_counts_are_the_published_ones(shown):
-    show_counts(solar_cells())
+    counts(solar_cells())
     ((fig, _),) = shown
     widths = [bar.get_width() for bar in fig.axes[0].patches]
     assert widths == [588, 920, 117, 178, 56, 50, 313, 402]
@@ -99,7 +99,7 @@ def test_the_counts_are_the_published_ones(shown):
 
 def test_the_mean_images_are_credited_and_their_difference_is_right(shown):
     data = solar_cells().subset(range(100))
-    show_mean_cells(data)
+    mean_cells(data)
     ((fig, _),) = shown
     good, bad, difference = (ax.images[0].get_array() for ax in fig.axes[:3])
     expected = data.images[data.labels == 1].double().mean((0, 1))
@@ -110,7 +110,7 @@ def test_the_mean_images_are_credited_and_their_difference_is_right(shown):
 
 def test_the_histograms_show_every_cell(shown):
     data = solar_cells().subset(range(200))
-    show_brightness(data)
+    brightness(data)
     (ax,) = shown[0][0].axes
     for steps in ax.patches:
         corners = steps.get_xy()
@@ -119,7 +119,7 @@ def test_the_histograms_show_every_cell(shown):
 
 
 def test_the_confusion_matrix_is_told_in_words_too(shown):
-    show_confusion(torch.tensor([[5, 1], [2, 4]]), ("fine", "broken"), by="a coin says")
+    confusion(torch.tensor([[5, 1], [2, 4]]), ("fine", "broken"), by="a coin says")
     ((fig, alt),) = shown
     assert "fine: [5, 1]; broken: [2, 4]" in alt
     assert [text.get_text() for text in fig.axes[0].texts] == ["5", "1", "2", "4"]
@@ -129,7 +129,7 @@ def test_the_confusion_matrix_is_told_in_words_too(shown):
 def test_blocks_follow_the_file_numbers(shown):
     data = solar_cells().subset([0, 1, 2, 100, 2623])
     assert file_numbers(data).tolist() == [1, 2, 3, 101, 2624]
-    show_blocks(data, size=50)
+    blocks(data, size=50)
     bars = shown[0][0].axes[0].patches
     assert [bar.get_x() for bar in bars] == [0, 100, 2600]
     assert bars[0].get_height() == pytest.approx(data.labels[:3].float().mean())
