@@ -193,24 +193,29 @@ def ratios(
 
     A ratio beyond ``limits`` stands at the edge with its number.
     """
-    fig, ax = style.figure(4.0)
+    fig, ax = style.figure(4.8)
     ax.axvline(1, color=style.COLOURS["trunk"], lw=1)
     far = []
     for i, (column, values) in enumerate(table.items()):
         colour = style.COLOURS[BRANCHES[i]]
         look = {"color": colour, "ls": "", "marker": style.MARKERS[i], "ms": 8}
-        shift = 0.3 * (i - (len(table.columns) - 1) / 2)
+        shift = 0.4 * (i - (len(table.columns) - 1) / 2)
         places = [place + shift for place in range(len(table))]
         ax.plot(values.clip(*limits), places, label=column, clip_on=False, **look)
         for name, value, place in zip(table.index, values, places, strict=True):
             if abs(value - 1) > 0.015:
                 far.append(f"{column} of {name} {value:.2f}")
-            if value > limits[1]:
-                text = f"{value:.1f} → "
-                ax.text(limits[1], place, text, ha="right", va="center", fontsize=9)
-            if value < limits[0]:
-                text = f" ← {value:.1f}"
-                ax.text(limits[0], place, text, ha="left", va="center", fontsize=9)
+            if not limits[0] <= value <= limits[1]:
+                high = value > limits[1]
+                ax.annotate(
+                    f"{value:.1f} →" if high else f"← {value:.1f}",
+                    (limits[high], place),
+                    xytext=(-8 if high else 8, 0),
+                    textcoords="offset points",
+                    ha="right" if high else "left",
+                    va="center",
+                    fontsize=9,
+                )
     ax.set_yticks(range(len(table)), table.index)
     ax.invert_yaxis()
     ax.set_xlim(*limits)

@@ -1,10 +1,12 @@
 """Checks of 05 · GoogLeNet."""
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
 from ...analysis import costs
-from ...model import GoogLeNet
+from ...model import GOOGLENET_WIDTHS, BranchWidths, GoogLeNet
 from ...model.googlenet import map_sizes
 from . import exercise
 
@@ -106,21 +108,22 @@ def _(answer) -> str | None:
         return f"it has {count:,} weights: are the kernels 7×7 and 1×1?"
 
 
-@exercise("05.5", "weight layers on the way into head 1")
+@exercise("05.5", "one width that makes 4a's numbers right")
 def _(answer) -> str | None:
-    given = int(answer)
-    diagnoses = {
-        9: "that is where the head taps the trunk; it has layers of its own",
-        10: "after the head's convolution come two linear layers",
-        11: "the head has one convolution and two linear layers",
-        13: "the average pooling at the head's entrance has no weights",
-        22: "that is the main classifier; head 1 taps the trunk after 4a",
-        6: "count both convolutions of a module on its longest way",
-    }
-    if given in diagnoses:
-        return diagnoses[given]
-    if given != 12:
-        return "not yet: stem, then 3a, 3b and 4a, then the head itself"
+    if not isinstance(answer, BranchWidths):
+        return f"asked is BranchWidths(…), not a {type(answer).__name__}"
+    pairs = zip(answer, GOOGLENET_WIDTHS["4a"], strict=True)
+    changed = [new for new, old in pairs if new != old]
+    if not changed:
+        return "those are the printed widths; change one of them"
+    if len(changed) > 1:
+        return f"you changed {len(changed)} widths; one is enough"
+    if changed[0] % 8:
+        return f"{changed[0]} is no multiple of 8"
+    multiply_adds = sum(costs.inception(480, answer, 14).values()).multiply_adds
+    kilo, millions = multiply_adds / 14**2 / 1024, multiply_adds / 1e6
+    if (round(kilo), round(millions)) != (364, 73):
+        return f"that gives {kilo:.1f}K and {millions:.1f}M; printed are 364K and 73M"
 
 
 def _separable(multiplier: int = 8, **first) -> nn.Sequential:
@@ -148,6 +151,8 @@ WRONG = [
     ("05.4", _separable(multiplier=1), "multiplier"),
     ("05.4", _separable(bias=True), "biases"),
     ("05.4", _separable(padding=0), "padding"),
-    ("05.5", 9, "layers of its own"),
-    ("05.5", 22, "main classifier"),
+    ("05.5", GOOGLENET_WIDTHS["4a"], "change one"),
+    ("05.5", replace(GOOGLENET_WIDTHS["4a"], ch1x1=184, ch5x5=40), "one is enough"),
+    ("05.5", replace(GOOGLENET_WIDTHS["4a"], ch5x5=41), "multiple of 8"),
+    ("05.5", replace(GOOGLENET_WIDTHS["4a"], ch1x1=184), "printed are 364K"),
 ]
