@@ -90,8 +90,8 @@ def by_certainty(probabilities: Tensor, data: ImageSet) -> tuple[Figure, str]:
         error = metrics.standard_error(accuracy, n)
         colour = style.COLOURS["1x1" if i < 2 else "3x3"]
         ax.bar(i, accuracy, yerr=error, color=colour, capsize=4, width=0.6)
-        ax.text(i, 0.04, f"{n} cells", ha="center", color="white", fontsize=9)
         told.append(f"{accuracy:.2f} at {level}")
+        levels[i] = f"{level}\n{n} cells"
     ax.set_xticks(range(4), levels)
     ax.set_ylim(0, 1)
     ax.set_xlabel("the experts' probability of a defect (from ⅔ on labelled defective)")
