@@ -99,7 +99,7 @@ def imported(path: Path) -> set[str]:
 
 def make(target: str) -> str:
     """The commands that make would run."""
-    command = ["make", "--dry-run", "--always-make", target]
+    command = ["make", "--no-print-directory", "--dry-run", "--always-make", target]
     return subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
