@@ -5,11 +5,13 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import seaborn as sns
 import torch
-from ipywidgets import IntSlider, ToggleButtons, interactive
+from ipywidgets import IntSlider, ToggleButtons, VBox
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from ..training.data import ImageSet
 from . import style
+from .sliders import explorer
 
 CREDIT = (
     "Images: ELPV dataset, Buerhop-Lutz et al. 2018, Deitsch et al. 2019 and 2021, "
@@ -27,6 +29,13 @@ def gallery(
     columns: int = 4,
 ) -> None:
     """Show the images at ``indices`` in rows of ``columns``, all on one grey scale."""
+    style.show(draw_gallery(cells, indices, titles, columns), alt)
+
+
+def draw_gallery(
+    cells: ImageSet, indices: Iterable[int], titles: Sequence[str], columns: int = 4
+) -> Figure:
+    """The figure behind ``gallery``, with the credit that the images' licence asks."""
     pictures = cells.images[torch.as_tensor(list(indices), dtype=torch.long)]
     rows = -(-len(pictures) // columns)
     height = rows * (style.WIDTH / columns + 0.15) + 0.2
@@ -36,11 +45,16 @@ def gallery(
     for ax, picture, title in zip(fig.axes, pictures, titles, strict=False):
         style.picture(ax, picture.permute(1, 2, 0).numpy(), title, vmin=0, vmax=255)
     fig.supxlabel(CREDIT, fontsize=7, color=style.COLOURS["trunk"])
-    style.show(fig, alt)
+    return fig
 
 
-def page(cells: ImageSet, experts: str, cell_type: str, position: int) -> None:
-    """Eight cells of one kind; ``position``, in percent, leafs through all of them."""
+def draw_page(
+    cells: ImageSet, experts: str, cell_type: str, percent: int
+) -> tuple[Figure, str]:
+    """Eight cells of one kind; ``percent`` leafs from the first to the last of them.
+
+    Raises ValueError if there is no such cell.
+    """
     wanted = PROBABILITIES[experts]
     found = [
         i
@@ -48,24 +62,27 @@ def page(cells: ImageSet, experts: str, cell_type: str, position: int) -> None:
         if abs(p - wanted) < 0.01 and cells.groups[i] == cell_type
     ]
     if not found:
-        print(f"there is no {cell_type} cell with probability {experts} among these")
-        return
-    first = round(position / 100 * max(0, len(found) - 8))
+        raise ValueError(f"there is no {cell_type} cell with probability {experts}")
+    first = round(percent / 100 * max(0, len(found) - 8))
     shown = found[first : first + 8]
-    print(f"{len(found)} cells, these are {first + 1} to {first + len(shown)}")
     names = [cells.names[i] for i in shown]
-    alt = f"{cell_type} cells with probability {experts}: {', '.join(names)}"
-    gallery(cells, shown, names, alt=alt)
+    fig = draw_gallery(cells, shown, names)
+    pages = f"{first + 1} to {first + len(shown)} of {len(found)}"
+    fig.suptitle(f"{cell_type}, experts say {experts}: {pages}", fontsize=10)
+    return fig, f"{cell_type} cells with probability {experts}: {', '.join(names)}"
 
 
-def explore(cells: ImageSet) -> interactive:
+def explore(cells: ImageSet) -> VBox:
     """Browse the cells by the experts' probability and by type."""
-    return interactive(
-        lambda **choice: page(cells, **choice),
-        experts=ToggleButtons(options=list(PROBABILITIES), description="experts say"),
-        cell_type=ToggleButtons(options=["mono", "poly"], description="cell type"),
-        position=IntSlider(0, 0, 100, 5, description="leaf through, %"),
-    )
+    controls = {
+        "experts": ToggleButtons(
+            options=list(PROBABILITIES), description="experts say"
+        ),
+        "cell_type": ToggleButtons(options=["mono", "poly"], description="cell type"),
+        "percent": IntSlider(0, 0, 100, 5, description="leaf to"),
+    }
+    units = {"percent": "% of these cells"}
+    return explorer(lambda **choice: draw_page(cells, **choice), controls, units)
 
 
 def counts(cells: ImageSet) -> None:

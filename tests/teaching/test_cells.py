@@ -1,6 +1,5 @@
 """Galleries carry their credit; the explorer shows the cells that it was asked for."""
 
-import ipywidgets
 import pytest
 import torch
 
@@ -11,11 +10,11 @@ from inception_lib.teaching.cells import (
     brightness,
     confusion,
     counts,
+    draw_page,
     explore,
     file_numbers,
     gallery,
     mean_cells,
-    page,
 )
 from inception_lib.training.data import solar_cells
 
@@ -48,46 +47,42 @@ def test_a_gallery_shows_each_image_with_title_credit_and_one_grey_scale(shown):
 
 
 @pytest.mark.parametrize("experts, probability", [("0", 0), ("1/3", 1 / 3), ("1", 1)])
-@pytest.mark.parametrize("position", [0, 37, 100])
-def test_a_page_shows_the_cells_asked_for(shown, experts, probability, position):
+@pytest.mark.parametrize("percent", [0, 37, 100])
+def test_a_page_shows_the_cells_asked_for(experts, probability, percent):
     data = solar_cells()
-    page(data, experts, "mono", position)
-    names = [ax.get_title() for ax in pictures(shown[0][0])]
+    fig, _ = draw_page(data, experts, "mono", percent)
+    names = [ax.get_title() for ax in pictures(fig)]
     assert len(set(names)) == 8
     for i in map(data.names.index, names):
         assert data.groups[i] == "mono"
         assert float(data.targets[i, 1]) == pytest.approx(probability, abs=1e-6)
+    assert fig.get_supxlabel() == CREDIT
 
 
-def test_the_first_and_the_last_page_are_reached(shown, capsys):
-    page(solar_cells(), "2/3", "poly", 0)
-    page(solar_cells(), "2/3", "poly", 100)
-    assert capsys.readouterr().out.splitlines() == [
-        "50 cells, these are 1 to 8",
-        "50 cells, these are 43 to 50",
-    ]
+@pytest.mark.parametrize("percent, pages", [(0, "1 to 8"), (100, "43 to 50")])
+def test_the_first_and_the_last_page_are_reached(percent, pages):
+    fig, _ = draw_page(solar_cells(), "2/3", "poly", percent)
+    assert fig.get_suptitle() == f"poly, experts say 2/3: {pages} of 50"
 
 
-def test_few_or_no_cells_are_no_error(shown, capsys):
+def test_few_cells_are_no_error_and_none_is_said():
     data = solar_cells().subset([0, 1])  # two monocrystalline cells
-    page(data, "1", "mono", 50)
-    page(data, "1", "poly", 50)
-    assert capsys.readouterr().out.splitlines() == [
-        "2 cells, these are 1 to 2",
-        "there is no poly cell with probability 1 among these",
-    ]
-    assert len(shown) == 1 and len(pictures(shown[0][0])) == 2
+    assert len(pictures(draw_page(data, "1", "mono", 50)[0])) == 2
+    with pytest.raises(ValueError, match="no poly cell with probability 1"):
+        draw_page(data, "1", "poly", 50)
 
 
-def test_the_explorer_has_named_controls_and_draws(shown):
-    widget = explore(solar_cells())
-    controls = {w.description: w for w in widget.kwargs_widgets}
-    assert list(controls) == ["experts say", "cell type", "leaf through, %"]
-    slider = controls["leaf through, %"]
-    assert isinstance(slider, ipywidgets.IntSlider) and (slider.min, slider.max) == (
-        0,
-        100,
-    )
+def test_the_explorer_leafs_and_keeps_the_picture_when_there_is_none():
+    widget = explore(solar_cells().subset([0, 3]))  # monocrystalline: 1 and 0
+    experts, cell_type, leaf = (row.children[0] for row in widget.children[:3])
+    assert (experts.description, leaf.description) == ("experts say", "leaf to")
+    picture = widget.children[-1]
+    experts.value = "1"
+    assert "mono cells with probability 1: cell 0001" in picture.value
+    before = picture.value
+    cell_type.value = "poly"
+    assert "there is no poly cell" in widget.children[1].children[-1].value
+    assert picture.value == before
 
 
 def test_the_counts_are_the_published_ones(shown):
