@@ -5,7 +5,14 @@ section 5).
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .layers import BasicConv2d, check_channels, check_positive, flatten, linear
+from .layers import (
+    BasicConv2d,
+    check_channels,
+    check_positive,
+    check_rate,
+    flatten,
+    linear,
+)
 
 
 def auxiliary_pool(map_size: int) -> nn.AvgPool2d:
@@ -43,6 +50,7 @@ class InceptionAux(nn.Module):
     ):
         super().__init__()
         check_positive(in_channels=in_channels, num_classes=num_classes)
+        check_rate(dropout=dropout)
         self.in_channels = in_channels
         self.dropout_rate = dropout
         self.pool = auxiliary_pool(map_size)

@@ -7,7 +7,14 @@ from torch import Tensor, nn
 
 from .auxiliary import InceptionAux, auxiliary_pool
 from .inception import BranchWidths, Inception
-from .layers import BasicConv2d, check_channels, check_positive, flatten, linear
+from .layers import (
+    BasicConv2d,
+    check_channels,
+    check_positive,
+    check_rate,
+    flatten,
+    linear,
+)
 
 # Table 1 of arXiv:1409.4842: 1×1 · 3×3 reduce · 3×3 · 5×5 reduce · 5×5 · pool proj.
 GOOGLENET_WIDTHS = {
@@ -75,14 +82,14 @@ class GoogLeNet(nn.Module):
     ``model.train()`` returns ``GoogLeNetOutputs`` when ``aux_logits``, ``model.eval()``
     the N×num_classes logits, without computing the heads; H and W are then free.
 
-    The default is the paper's Table 1: 6,998,552 parameters, 13,378,280 with the two
-    heads.
-    ``image_size`` fixes the heads' pooling and may be changed later: ``model.image_size
-    = 96``.
+    The default is the paper's Table 1: 6,998,552 parameters, 13,378,280 with the heads.
+    ``image_size`` fixes the heads' pooling; ``model.image_size = 96`` changes it later.
     ``batch_norm`` (eps 1e-3) makes training from scratch quick; ``local_response_norm``
-    adds the two norms of Figure 3. torchvision deviates from the paper: it has
-    ``kernel_size_5x5=3``,
-    ``pool4_kernel_size=2``, batch norm and dropout 0.2. Parameter names are
+    adds the two norms of Figure 3.
+
+    torchvision deviates from the paper: it has ``kernel_size_5x5=3``,
+    ``pool4_kernel_size=2``, batch norm and dropout 0.2, and its heads pool adaptively,
+    which is the same only where the map's side is a multiple of 4. Parameter names are
     torchvision's.
 
     Initialisation: see ``BasicConv2d``; linear layers have variance 1 / in_features (2
@@ -106,10 +113,12 @@ class GoogLeNet(nn.Module):
         pool4_kernel_size: int = 3,
     ):
         super().__init__()
-        check_positive(num_classes=num_classes, image_size=image_size)
-        for name, rate in {"dropout": dropout, "dropout_aux": dropout_aux}.items():
-            if not 0 <= rate < 1:
-                raise ValueError(f"{name} must be at least 0 and below 1, got {rate!r}")
+        check_positive(
+            num_classes=num_classes,
+            image_size=image_size,
+            pool4_kernel_size=pool4_kernel_size,
+        )
+        check_rate(dropout=dropout, dropout_aux=dropout_aux)
         if pool4_kernel_size not in (2, 3):
             raise ValueError(
                 f"pool4_kernel_size must be 3 (the paper) or 2 (torchvision), "

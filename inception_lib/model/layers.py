@@ -11,6 +11,13 @@ def check_positive(**values: int) -> None:
             raise ValueError(f"{name} must be a positive integer, got {value!r}")
 
 
+def check_rate(**rates: float) -> None:
+    """Raise a ValueError that names the first dropout rate outside 0 ≤ rate < 1."""
+    for name, rate in rates.items():
+        if not 0 <= rate < 1:
+            raise ValueError(f"{name} must be at least 0 and below 1, got {rate!r}")
+
+
 def check_channels(module: nn.Module, x: Tensor, in_channels: int) -> None:
     """Raise a ValueError unless ``x`` is an N×in_channels×H×W tensor."""
     if x.dim() != 4 or x.shape[1] != in_channels:

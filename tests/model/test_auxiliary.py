@@ -55,6 +55,7 @@ def test_dropout_drops_70_per_cent():
     [
         ({"in_channels": 0}, "in_channels must be a positive integer"),
         ({"num_classes": 0}, "num_classes must be a positive integer"),
+        ({"dropout": 1.5}, "dropout must be at least 0 and below 1, got 1.5"),
         ({"map_size": 3}, "at least 4×4 to pool to 4×4, got 3×3"),
     ],
 )

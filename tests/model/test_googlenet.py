@@ -180,6 +180,7 @@ def test_image_size_can_be_changed_and_keeps_the_weights():
             {"image_size": 30, "aux_logits": False},
             "without auxiliary heads needs at least 31×31 pixels",
         ),
+        ({"pool4_kernel_size": 2.0}, "pool4_kernel_size must be a positive integer"),
         ({"dropout": 1.0}, "dropout must be at least 0 and below 1, got 1.0"),
         ({"dropout_aux": -0.1}, "dropout_aux must be at least 0 and below 1, got -0.1"),
         ({"pool4_kernel_size": 4}, r"must be 3 \(the paper\) or 2 \(torchvision\)"),
