@@ -57,13 +57,14 @@ def draw_bottleneck(
     else:
         verdict = f"costs more: {total / direct:.2f} times as many weights"
     k = f"{kernel_size}×{kernel_size}"
+    channels = "channel" if width == 1 else "channels"
 
     fig, (bars, line) = style.figure(3.0, columns=2, width_ratios=[3, 2])
     main = style.COLOURS.get(f"{kernel_size}x{kernel_size}", style.COLOURS["trunk"])
     bars.barh(1, direct, color=main, height=0.55)
     bars.barh(0, reduce, color=style.COLOURS["light"], hatch="//", height=0.55)
     bars.barh(0, expand, left=reduce, color=main, height=0.55)
-    bars.set_yticks([1, 0], ["direct", f"through\n{width} channels"])
+    bars.set_yticks([1, 0], ["direct", f"through\n{width} {channels}"])
     bars.text(0, 1.32, f"{k}: {direct:,}", fontsize=9)
     bars.text(0, 0.32, f"1×1: {reduce:,}  +  {k}: {expand:,}  =  {total:,}", fontsize=9)
     bars.set_ylim(-0.4, 1.7)
