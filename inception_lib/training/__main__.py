@@ -21,13 +21,14 @@ DESCRIPTION = """\
 Train GoogLeNet on the solar cells that come with this package, or on your own pictures:
 a folder with one subfolder per class. Three disjoint sets are split off by
 --split-seed; the network is trained on the first, measured on the second after every
-epoch, and on the third, the test set, once, at the end."""
+epoch, and on the third, the test set, once, at the end. With --final the first two
+are one, and only the test set is measured."""
 
 EXAMPLES = """\
 examples:
   python -m inception_lib.training --out runs/cells
   python -m inception_lib.training --data my_pictures --epochs 40 --out runs/mine
-  python -m inception_lib.training --no-batch-norm --no-aux --optimizer sgd --epochs 20
+  python -m inception_lib.training --no-batch-norm --optimizer sgd
 
 --out receives config.json, history.csv, metrics.json and model.safetensors, and while
 it runs checkpoint.safetensors, from which the same command with --resume goes on."""
@@ -44,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     for f in fields(TrainingConfig):
         name = "--" + f.name.replace("_", "-")
         help = f.metadata["help"]
-        if f.type is bool or isinstance(f.default, bool):
+        if isinstance(f.default, bool):
             parser.add_argument(
                 name,
                 action=argparse.BooleanOptionalAction,
@@ -81,18 +82,16 @@ def read_data(config: TrainingConfig) -> ImageSet:
     return image_folder(config.data, image_size=config.image_size)
 
 
-def summarise(run: Run, validation: ImageSet, test: ImageSet) -> dict:
-    """Scores on validation and, once, on the test set."""
-    result: dict = {}
-    for name, data in {"validation": validation, "test": test}.items():
-        probabilities = run.predict(data)
-        matrix = metrics.confusion_matrix(probabilities, data.labels)
-        result[name] = {
-            "images": len(data),
-            **metrics.scores(probabilities, data.labels),
-            "confusion_matrix": matrix.tolist(),
-        }
-    return result
+def summarise(run: Run, data: ImageSet) -> dict:
+    """Scores and confusion matrix of the run on ``data``."""
+    probabilities = run.predict(data)
+    return {
+        "images": len(data),
+        **metrics.scores(probabilities, data.labels),
+        "confusion_matrix": metrics.confusion_matrix(
+            probabilities, data.labels
+        ).tolist(),
+    }
 
 
 def check_unused(out: Path, checkpoint: Path) -> None:
@@ -115,19 +114,21 @@ def main(arguments: list[str] | None = None) -> int:
                 "--resume needs --out, the folder of the run to go on with"
             )
         config = TrainingConfig(**options)
-        build_model(
-            config, 2
-        )  # a size that can't work is refused before the data is read
+        build_model(config, 2)  # refuses an impossible size before reading the data
         checkpoint = out / "checkpoint.safetensors" if out else None
         if out and not resume:
             check_unused(out, checkpoint)
         data = read_data(config)
         train, validation, test = split(data, config.split_seed)
+        measured = {"validation": validation, "test": test}
+        if config.final:
+            train, validation = train.joined(validation), None
+            del measured["validation"]
         device = pick_device()
         precision, reason = pick_precision(config.precision, device)
         print(
-            f"{len(train)} training, {len(validation)} validation, {len(test)} test "
-            f"images, classes {', '.join(data.classes)}\n"
+            f"{len(train)} training, {len(validation or ())} validation, {len(test)} "
+            f"test images, classes {', '.join(data.classes)}\n"
             f"{device.type}, {torch.get_num_threads()} threads, {precision} ({reason})"
         )
         start = time.perf_counter()
@@ -139,19 +140,17 @@ def main(arguments: list[str] | None = None) -> int:
             resume=resume,
         )
         seconds = time.perf_counter() - start
-        result = summarise(run, validation, test) | {
-            "training_seconds": round(seconds, 1)
-        }
-        for name in ("validation", "test"):
-            s = result[name]
+        result = {name: summarise(run, data) for name, data in measured.items()}
+        for name, s in result.items():
             print(
                 f"{name:>10}: accuracy {s['accuracy']:.3f}  balanced "
                 f"{s['balanced_accuracy']:.3f}  F1 {s['f1']:.3f}  "
                 f"ROC AUC {s['roc_auc']:.3f}"
             )
+        timing = {"training_seconds": round(seconds, 1)}
         print(f"{'time':>10}: {seconds / 60:.1f} minutes of training")
         if out:
-            print(f"{'saved':>10}: {save_run(run, out, result)}")
+            print(f"{'saved':>10}: {save_run(run, out, result | timing)}")
             if not run.interrupted:
                 checkpoint.unlink()  # it has done its work, and is large
     except (ValueError, OSError, ImportError, FloatingPointError) as error:

@@ -18,7 +18,10 @@ class TrainingConfig:
         "solar-cells", "solar-cells, or a folder with a subfolder per class"
     )
     image_size: int = option(128, "side of the training images, in pixels")
-    epochs: int = option(24, "passes over the training images")
+    epochs: int = option(45, "passes over the training images")
+    grow: bool = option(
+        True, "begin with smaller images, which are cheaper: 5/8, 3/4, then all"
+    )
     batch_size: int = option(32, "images per step")
     lr: float | None = option(
         None, "peak learning rate; by default the optimizer's: AdamW 0.002, SGD 0.01"
@@ -26,7 +29,9 @@ class TrainingConfig:
     optimizer: str = option(
         "adamw", "sgd is the paper's: momentum 0.9", ("adamw", "sgd")
     )
-    weight_decay: float = option(0.05, "on weights; never on biases and norms")
+    weight_decay: float | None = option(
+        None, "on weights, never on biases and norms; by default AdamW 0.05, SGD 0.0005"
+    )
     batch_norm: bool = option(True, "batch norm after every convolution")
     aux: bool = option(True, "the two auxiliary heads, at weight 0.3")
     augmentation: str = option(
@@ -43,6 +48,9 @@ class TrainingConfig:
         "auto",
         "auto measures whether bfloat16 is faster here",
         ("auto", "float32", "bfloat16"),
+    )
+    final: bool = option(
+        False, "when all is chosen: train on the validation images as well"
     )
     seed: int = option(0, "of the weights, the order and the augmentation")
     split_seed: int = option(0, "of the split into training, validation and test")
@@ -61,7 +69,7 @@ class TrainingConfig:
                 )
         if self.lr is not None and not self.lr > 0:
             raise ValueError(f"lr must be positive, got {self.lr}")
-        if not self.weight_decay >= 0:
+        if self.weight_decay is not None and not self.weight_decay >= 0:
             raise ValueError(
                 f"weight_decay must not be negative, got {self.weight_decay}"
             )
@@ -75,6 +83,13 @@ class TrainingConfig:
     def peak_lr(self) -> float:
         """``lr``, or what won on validation for this optimizer."""
         return self.lr or {"adamw": 2e-3, "sgd": 1e-2}[self.optimizer]
+
+    @property
+    def decay(self) -> float:
+        """``weight_decay``, or what suits this optimizer."""
+        if self.weight_decay is not None:
+            return self.weight_decay
+        return {"adamw": 0.05, "sgd": 5e-4}[self.optimizer]
 
     @property
     def mirrored(self) -> tuple[int, ...]:

@@ -72,6 +72,21 @@ class ImageSet:
             tuple(self.names[i] for i in index.tolist()),
         )
 
+    def joined(self, other: "ImageSet") -> "ImageSet":
+        """These images, then those of ``other``: the same classes and size of image."""
+        if self.classes != other.classes:
+            raise ValueError(
+                f"can't join images of {self.classes} with images of {other.classes}"
+            )
+        return ImageSet(
+            torch.cat([self.images, other.images]),
+            torch.cat([self.labels, other.labels]),
+            torch.cat([self.targets, other.targets]),
+            self.classes,
+            self.groups + other.groups,
+            self.names + other.names,
+        )
+
     def resized(self, size: int) -> "ImageSet":
         """The same set with size×size images (bilinear, antialiased)."""
         if size < 1:

@@ -17,6 +17,7 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from ..model import GoogLeNetOutputs, googlenet_loss
+from ..model.googlenet import smallest_image_size
 from . import metrics
 from .augment import Augment
 from .checkpoint import Run, build_model, read_tensors, write_tensors
@@ -47,10 +48,10 @@ def fit(
     epoch.
 
     Returns a ``Run``. Its model is the running average of the weights (the paper's
-    section 6 uses Polyak averaging too); its history has a row per epoch: epoch, lr,
-    loss (the three losses together), train_accuracy (on augmented images, dropout on),
-    and on validation loss, accuracy, balanced_accuracy, f1, roc_auc and
-    confusion_matrix.
+    section 6 uses Polyak averaging too); its history has a row per epoch: epoch,
+    image_size, lr, loss (the three losses together), train_accuracy (on augmented
+    images, dropout on), and on validation loss, accuracy, balanced_accuracy, f1,
+    roc_auc and confusion_matrix.
 
     ``progress`` is where the progress bar goes (None: nowhere); ``on_epoch`` is called
     with the history so far. An interrupt (Kernel → Interrupt, Ctrl-C) ends the training
@@ -73,8 +74,7 @@ def fit(
     device = pick_device()
     precision, _ = pick_precision(config.precision, device)
     std = pixel_std(train)
-    train = train.resized(config.image_size)
-    held_out = validation.resized(config.image_size) if validation else None
+    sizes = image_sizes(config, epochs)
 
     torch.manual_seed(config.seed)
     model = build_model(config, len(train.classes))
@@ -84,27 +84,33 @@ def fit(
     schedule = LambdaLR(optimizer, lambda step: warm_up_and_decay(step, steps * epochs))
     augment = Augment(config.mirrored, **AUGMENTATION[config.augmentation])
     run = Run(average.module, config, train.classes, std)
+    images, held_out, size = train, validation, 0
     rows: list[dict] = []
     if resume:
         rows = restore(Path(checkpoint), config, model, average, optimizer, schedule)
 
+    # Counted in pixels, which take the same time in small images and in large ones.
     bar = tqdm(
-        total=steps * epochs,
-        initial=steps * len(rows),
+        total=steps * sum(size**2 for size in sizes),
+        initial=steps * sum(size**2 for size in sizes[: len(rows)]),
         file=progress,
         disable=progress is None,
         desc="training",
-        unit="step",
+        bar_format="{l_bar}{bar}| {elapsed}, {remaining} left{postfix}",
         mininterval=0.5,
         ncols=88,
     )
     try:
         for epoch in range(len(rows) + 1, epochs + 1):
+            if size != sizes[epoch - 1]:
+                model.image_size = size = sizes[epoch - 1]
+                images = train.resized(size)
+                held_out = validation.resized(size) if validation else None
             model.train()
             order = torch.randperm(len(train))[: steps * config.batch_size]
             total, correct = 0.0, 0
             for batch in order.split(config.batch_size):
-                x = prepare(augment(train.images[batch]).to(device), std)
+                x = prepare(augment(images.images[batch]).to(device), std)
                 x = x.contiguous(memory_format=torch.channels_last)
                 targets = train.targets[batch].to(device)
                 with torch.autocast(
@@ -127,9 +133,10 @@ def fit(
                 total += value
                 logits = outputs[0] if config.aux else outputs
                 correct += (logits.argmax(1).cpu() == train.labels[batch]).sum().item()
-                bar.update()
+                bar.update(size**2)
             row = {
                 "epoch": epoch,
+                "image_size": size,
                 "lr": schedule.get_last_lr()[0],
                 "loss": total / steps,
                 "train_accuracy": correct / len(order),
@@ -154,6 +161,25 @@ def fit(
     run.history = pd.DataFrame(rows)
     run.model.eval()
     return run
+
+
+def image_sizes(config: TrainingConfig, epochs: int) -> list[int]:
+    """The side of the images in each epoch, in pixels.
+
+    With ``config.grow`` the first 8 of 15 epochs see images of 5/8 of the size, the
+    next 4 of 3/4, the last 3 the whole: in the same time there are nearly twice as many
+    epochs. Never smaller than what the network can take.
+    """
+    if not config.grow:
+        return [config.image_size] * epochs
+    smallest = smallest_image_size(config.aux)
+    sizes = []
+    for epoch in range(1, epochs + 1):
+        done = epoch / epochs
+        part = 5 / 8 if done <= 8 / 15 else 3 / 4 if done <= 12 / 15 else 1
+        size = max(smallest, round(config.image_size * part))
+        sizes.append(min(size, config.image_size))
+    return sizes
 
 
 def measure(run: Run, data: ImageSet, precision: str) -> dict:
@@ -219,7 +245,7 @@ def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Opti
     weights = [p for p in model.parameters() if p.dim() > 1]
     others = [p for p in model.parameters() if p.dim() <= 1]  # biases and norms
     groups = [
-        {"params": weights, "weight_decay": config.weight_decay},
+        {"params": weights, "weight_decay": config.decay},
         {"params": others, "weight_decay": 0.0},
     ]
     if config.optimizer == "sgd":

@@ -40,6 +40,14 @@ def test_a_run_leaves_its_four_files(pictures, tmp_path, capsys):
     assert "accuracy" in said
 
 
+def test_a_final_run_trains_on_the_validation_images_too(pictures, tmp_path, capsys):
+    command = ["--data", str(pictures), "--out", str(tmp_path), "--final", *FAST]
+    assert main(command) == 0
+    assert "24 training, 0 validation, 8 test" in capsys.readouterr().out
+    result = json.loads((tmp_path / "metrics.json").read_text())
+    assert "validation" not in result and result["test"]["images"] == 8
+
+
 def test_an_interrupted_run_goes_on_where_it_stopped(pictures, tmp_path, monkeypatch):
     command = ["--data", str(pictures), *FAST[:2], "--epochs", "2", *FAST[4:]]
     assert main([*command, "--out", str(tmp_path / "whole")]) == 0

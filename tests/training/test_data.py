@@ -492,3 +492,15 @@ def test_flat_images_are_refused():
     flat.images.fill_(9)
     with pytest.raises(ValueError, match="one flat grey"):
         pixel_std(flat)
+
+
+def test_joined_sets_are_one_after_the_other():
+    cells = solar_cells()
+    a, b = cells.subset(range(3)), cells.subset(range(10, 14))
+    both = a.joined(b)
+    assert both.names == a.names + b.names
+    assert both.groups == a.groups + b.groups
+    assert torch.equal(both.images, torch.cat([a.images, b.images]))
+    assert torch.equal(both.targets[3:], b.targets)
+    with pytest.raises(ValueError, match="can't join"):
+        a.joined(replace(b, classes=("good", "bad")))

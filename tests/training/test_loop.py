@@ -18,12 +18,19 @@ from inception_lib.training import (
 from inception_lib.training.checkpoint import read_tensors, write_tensors
 from inception_lib.training.loop import (
     as_float,
+    image_sizes,
     make_optimizer,
     warm_up_and_decay,
 )
 
 CONFIG = TrainingConfig(
-    image_size=64, epochs=2, batch_size=8, lr=1e-3, precision="float32", flips="none"
+    image_size=64,
+    epochs=2,
+    batch_size=8,
+    lr=1e-3,
+    precision="float32",
+    flips="none",
+    grow=False,
 )
 
 
@@ -158,6 +165,23 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     assert info == {"n": 1}
 
 
+def test_images_grow_to_the_whole():
+    sizes = image_sizes(TrainingConfig(image_size=128), 45)
+    assert [sizes.count(size) for size in (80, 96, 128)] == [24, 12, 9]
+    assert sizes == sorted(sizes)
+    assert image_sizes(TrainingConfig(grow=False), 3) == [128] * 3
+    # The heads need 63 pixels; an image smaller than that is refused elsewhere.
+    assert image_sizes(TrainingConfig(image_size=80), 5) == [63, 63, 63, 63, 80]
+    assert image_sizes(TrainingConfig(image_size=80, aux=False), 5)[0] == 50
+
+
+def test_growing_images_train_and_predict_at_the_full_size():
+    run = train(replace(CONFIG, image_size=96, epochs=3, grow=True))
+    assert list(run.history["image_size"]) == [63, 72, 96]
+    assert run.model.image_size == 96
+    assert run.predict(stripes(4)).shape == (4, 2)
+
+
 def test_learning_rate_rises_for_a_quarter_and_falls_to_zero():
     rates = [warm_up_and_decay(step, 100) for step in range(101)]
     assert rates[0] == pytest.approx(0.04)
@@ -173,6 +197,9 @@ def test_weight_decay_spares_biases_and_norms():
     decayed, spared = make_optimizer(model, CONFIG).param_groups
     assert [p.dim() for p in decayed["params"]] == [4]
     assert spared["weight_decay"] == 0
+    assert decayed["weight_decay"] == 0.05
+    assert TrainingConfig(optimizer="sgd").decay == 5e-4
+    assert TrainingConfig(weight_decay=0.0).decay == 0
     assert len(spared["params"]) == 3
 
 
