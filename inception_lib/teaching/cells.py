@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-import seaborn as sns
 import torch
 from ipywidgets import IntSlider, ToggleButtons, VBox
 from matplotlib.figure import Figure
@@ -149,18 +148,7 @@ def brightness(cells: ImageSet) -> None:
 def confusion(matrix: Tensor, classes: Sequence[str], *, by: str) -> None:
     """K×K counts: row = what the experts say, column = what ``by`` says."""
     fig, ax = style.figure(2.8)
-    sns.heatmap(
-        matrix.numpy(),
-        annot=True,
-        fmt="d",
-        cmap="Blues",
-        cbar=False,
-        square=True,
-        annot_kws={"fontsize": 14},
-        xticklabels=classes,
-        yticklabels=classes,
-        ax=ax,
-    )
+    style.counts(ax, matrix.numpy(), classes)
     ax.set_xlabel(by)
     ax.set_ylabel("experts say")
     rows = "; ".join(

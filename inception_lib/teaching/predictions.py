@@ -4,12 +4,12 @@ import math
 
 import pandas as pd
 from matplotlib.figure import Figure
-from seaborn import heatmap
 from torch import Tensor
 from torchmetrics.functional.classification import binary_roc
 
 from ..training import ImageSet, metrics
 from . import style
+from .cells import CREDIT
 
 SERIES = ["1x1", "3x3", "5x5", "pool"]  # colours told apart by everybody
 
@@ -52,18 +52,7 @@ def confusion(
     told = []
     for ax, (name, threshold) in zip(axes[0], thresholds.items(), strict=True):
         matrix = metrics.confusion_matrix(probabilities, labels, threshold)
-        heatmap(
-            matrix.numpy(),
-            ax=ax,
-            annot=True,
-            fmt="d",
-            cmap="Blues",
-            cbar=False,
-            square=True,
-            annot_kws={"size": 14},
-            xticklabels=classes,
-            yticklabels=classes,
-        )
+        style.counts(ax, matrix.numpy(), classes)
         ax.set_title(f"{name} ({threshold:.2f})", fontsize=10)
         ax.set_xlabel("predicted")
         ax.set_ylabel("true")
@@ -118,5 +107,6 @@ def confident_mistakes(
         style.picture(
             ax, data.images[i, 0].numpy(), f"{data.names[i]} ({data.groups[i]})\n{said}"
         )
+    fig.supxlabel(CREDIT, fontsize=7, color=style.COLOURS["trunk"])
     names = ", ".join(data.names[i] for i in worst)
     return fig, f"The most confident mistakes, each with both probabilities: {names}."

@@ -5,6 +5,7 @@ import io
 from IPython.display import Image, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from seaborn import heatmap
 
 # Okabe and Ito's colour-blind-safe palette. A reduction is the lighter tint of its
 # branch.
@@ -51,6 +52,22 @@ def picture(ax: Axes, image, title: str = "", **imshow) -> None:
     ax.set_xticks([])
     ax.set_yticks([])
     ax.spines[:].set_visible(False)
+
+
+def counts(ax: Axes, matrix, classes) -> None:
+    """A K×K confusion matrix as a table of counts, darker where there are more."""
+    heatmap(
+        matrix,
+        ax=ax,
+        annot=True,
+        fmt="d",
+        cmap="Blues",
+        cbar=False,
+        square=True,
+        annot_kws={"size": 14},
+        xticklabels=classes,
+        yticklabels=classes,
+    )
 
 
 def png(fig: Figure, alt: str) -> Image:

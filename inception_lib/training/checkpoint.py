@@ -134,3 +134,65 @@ def build_model(config: TrainingConfig, num_classes: int) -> GoogLeNet:
         aux_logits=config.aux,
         batch_norm=config.batch_norm,
     )
+
+
+def save_checkpoint(
+    path: Path,
+    config: TrainingConfig,
+    rows: list[dict],
+    model,
+    average,
+    optimizer,
+    schedule,
+) -> None:
+    """Write all that the next epoch depends on: weights, moments, schedule, random
+    state.
+    """
+    state = optimizer.state_dict()
+    tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
+    tensors |= {f"average.{k}": v for k, v in average.state_dict().items()}
+    for index, moments in state["state"].items():
+        tensors |= {f"optimizer.{index}.{k}": v for k, v in moments.items()}
+    tensors["random"] = torch.get_rng_state()
+    info = {
+        "config": asdict(config),
+        "rows": rows,
+        "groups": state["param_groups"],
+        "schedule": schedule.state_dict(),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_tensors(path, tensors, info)
+
+
+def load_checkpoint(
+    path: Path, config: TrainingConfig, model, average, optimizer, schedule
+) -> list[dict]:
+    """Put back all that ``save_checkpoint`` wrote; returns the history's rows."""
+    if not path.is_file():
+        raise FileNotFoundError(f"nothing to resume: there is no checkpoint {path}")
+    tensors, info = read_tensors(path)
+    if info["config"] != asdict(config):
+        changed = [k for k, v in asdict(config).items() if info["config"].get(k) != v]
+        raise ValueError(
+            f"{path} belongs to a run with another {', '.join(changed)}: repeat its "
+            "options, or choose another folder"
+        )
+
+    def part(prefix: str) -> dict[str, Tensor]:
+        n = len(prefix)
+        return {k[n:]: v for k, v in tensors.items() if k.startswith(prefix)}
+
+    model.load_state_dict(part("model."))
+    average.load_state_dict(part("average."))
+    params = [p for group in optimizer.param_groups for p in group["params"]]
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in part("optimizer.").items():
+        index, key = name.split(".")
+        if tensor.dim():
+            # In the memory layout of its weight, as the fused step expects it.
+            tensor = torch.empty_like(params[int(index)]).copy_(tensor)
+        moments.setdefault(int(index), {})[key] = tensor
+    optimizer.load_state_dict({"state": moments, "param_groups": info["groups"]})
+    schedule.load_state_dict(info["schedule"])
+    torch.set_rng_state(tensors["random"])
+    return info["rows"]

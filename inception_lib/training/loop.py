@@ -5,7 +5,6 @@ import math
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import TextIO
 
@@ -20,7 +19,7 @@ from ..model import GoogLeNetOutputs, googlenet_loss
 from ..model.googlenet import smallest_image_size
 from . import metrics
 from .augment import Augment
-from .checkpoint import Run, build_model, read_tensors, write_tensors
+from .checkpoint import Run, build_model, load_checkpoint, save_checkpoint
 from .config import TrainingConfig
 from .data import ImageSet, pixel_std, prepare
 from .device import pick_device, pick_precision
@@ -84,10 +83,11 @@ def fit(
     schedule = LambdaLR(optimizer, lambda step: warm_up_and_decay(step, steps * epochs))
     augment = Augment(config.mirrored, **AUGMENTATION[config.augmentation])
     run = Run(average.module, config, train.classes, std)
+    state = model, average, optimizer, schedule
     images, held_out, size = train, validation, 0
     rows: list[dict] = []
     if resume:
-        rows = restore(Path(checkpoint), config, model, average, optimizer, schedule)
+        rows = load_checkpoint(Path(checkpoint), config, *state)
 
     # Counted in pixels, which take the same time in small images and in large ones.
     bar = tqdm(
@@ -149,9 +149,7 @@ def fit(
             rows.append(row)
             run.history = pd.DataFrame(rows)
             if checkpoint:
-                save(
-                    Path(checkpoint), config, rows, model, average, optimizer, schedule
-                )
+                save_checkpoint(Path(checkpoint), config, rows, *state)
             if on_epoch:
                 on_epoch(run.history)
     except KeyboardInterrupt:
@@ -251,56 +249,3 @@ def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Opti
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, config.peak_lr, momentum=0.9, fused=True)
     return torch.optim.AdamW(groups, config.peak_lr, fused=True)
-
-
-def save(path: Path, config, rows, model, average, optimizer, schedule) -> None:
-    """Write all that the next epoch depends on: weights, moments, schedule, random
-    state.
-    """
-    state = optimizer.state_dict()
-    tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
-    tensors |= {f"average.{k}": v for k, v in average.state_dict().items()}
-    for index, moments in state["state"].items():
-        tensors |= {f"optimizer.{index}.{k}": v for k, v in moments.items()}
-    tensors["random"] = torch.get_rng_state()
-    info = {
-        "config": asdict(config),
-        "rows": rows,
-        "groups": state["param_groups"],
-        "schedule": schedule.state_dict(),
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_tensors(path, tensors, info)
-
-
-def restore(path: Path, config, model, average, optimizer, schedule) -> list[dict]:
-    """Put everything back as ``save`` found it; returns the history's rows."""
-    if not path.is_file():
-        raise FileNotFoundError(f"nothing to resume: there is no checkpoint {path}")
-    tensors, info = read_tensors(path)
-    if info["config"] != asdict(config):
-        changed = [k for k, v in asdict(config).items() if info["config"].get(k) != v]
-        raise ValueError(
-            f"{path} belongs to a run with another {', '.join(changed)}: repeat its "
-            "options, or choose another folder"
-        )
-
-    def part(prefix: str) -> dict[str, Tensor]:
-        n = len(prefix)
-        return {k[n:]: v for k, v in tensors.items() if k.startswith(prefix)}
-
-    model.load_state_dict(part("model."))
-    average.load_state_dict(part("average."))
-    params = [p for group in optimizer.param_groups for p in group["params"]]
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in part("optimizer.").items():
-        index, key = name.split(".")
-        if (
-            tensor.dim()
-        ):  # in the memory layout of its weight, as the fused step expects it
-            tensor = torch.empty_like(params[int(index)]).copy_(tensor)
-        moments.setdefault(int(index), {})[key] = tensor
-    optimizer.load_state_dict({"state": moments, "param_groups": info["groups"]})
-    schedule.load_state_dict(info["schedule"])
-    torch.set_rng_state(tensors["random"])
-    return info["rows"]

@@ -1,28 +1,12 @@
 """Explorers are driven as a reader drives them, without a browser."""
 
-import re
-
 import pytest
 import torch
-from ipywidgets import HTML, BoundedIntText, IntSlider, ToggleButtons
+from ipywidgets import BoundedIntText, IntSlider, ToggleButtons
+from widgets import alt, notes, parts
 
 from inception_lib.teaching import sliders
-
-
-def parts(widget, kind):
-    """All widgets of a kind inside ``widget``, in the order in which they are shown."""
-    found = [widget] if isinstance(widget, kind) else []
-    for child in getattr(widget, "children", ()):
-        found += parts(child, kind)
-    return found
-
-
-def alt(explorer) -> str:
-    return re.search(r'alt="([^"]+)"', parts(explorer, HTML)[-1].value).group(1)
-
-
-def notes(explorer) -> list[str]:
-    return [note.value for note in parts(explorer, HTML)[:-1]]
+from inception_lib.teaching.sliders.explorer import img
 
 
 def test_the_example_of_the_paper_is_drawn_with_its_numbers():
@@ -110,13 +94,13 @@ def test_no_gradients_are_recorded_inside_a_callback():
 
 def test_the_alt_text_cannot_break_out_of_its_attribute():
     figure, _ = sliders.draw_bottleneck(1, 1, 1, 1)
-    html = sliders.img(figure, 'a cell named "><script>alert(1)</script>')
+    html = img(figure, 'a cell named "><script>alert(1)</script>')
     assert "<script>" not in html and html.count("<") == html.count(">") == 1
 
 
 def test_the_picture_keeps_its_place_while_it_is_replaced():
     figure, text = sliders.draw_bottleneck(1, 1, 1, 1)
-    assert 'width="800" height="300" decoding="sync"' in sliders.img(figure, text)
+    assert 'width="800" height="300" decoding="sync"' in img(figure, text)
 
 
 @pytest.fixture

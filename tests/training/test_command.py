@@ -53,11 +53,11 @@ def test_an_interrupted_run_goes_on_where_it_stopped(pictures, tmp_path, monkeyp
     assert main([*command, "--out", str(tmp_path / "whole")]) == 0
 
     def stop(*arguments):
-        write_tensors(*arguments)
+        save_checkpoint(*arguments)
         raise KeyboardInterrupt
 
-    write_tensors = loop.write_tensors
-    monkeypatch.setattr(loop, "write_tensors", stop)
+    save_checkpoint = loop.save_checkpoint
+    monkeypatch.setattr(loop, "save_checkpoint", stop)
     assert main([*command, "--out", str(tmp_path / "cut")]) == 130
     monkeypatch.undo()
     assert main([*command, "--out", str(tmp_path / "cut"), "--resume"]) == 0

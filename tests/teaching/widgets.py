@@ -1,0 +1,21 @@
+"""To look into an explorer without a browser."""
+
+import re
+
+from ipywidgets import HTML
+
+
+def parts(widget, kind):
+    """All widgets of a kind inside ``widget``, in the order in which they are shown."""
+    found = [widget] if isinstance(widget, kind) else []
+    for child in getattr(widget, "children", ()):
+        found += parts(child, kind)
+    return found
+
+
+def alt(explorer) -> str:
+    return re.search(r'alt="([^"]+)"', parts(explorer, HTML)[-1].value).group(1)
+
+
+def notes(explorer) -> list[str]:
+    return [note.value for note in parts(explorer, HTML)[:-1]]
