@@ -146,6 +146,19 @@ def auxiliary(in_channels: int, num_classes: int, *, batch_norm: bool = False) -
     )
 
 
+def module_inputs(
+    image_size: int = 224, pool4_kernel_size: int = 3
+) -> dict[str, tuple[int, int]]:
+    """Of each of the nine modules: the channels that it reads, and its map's side."""
+    sizes = map_sizes(image_size, pool4_kernel_size)
+    pool_before = {"3": "maxpool2", "4": "maxpool3", "5": "maxpool4"}
+    inputs, channels = {}, 192  # of conv2
+    for name, widths in GOOGLENET_WIDTHS.items():
+        inputs[name] = (channels, sizes[pool_before[name[0]]])
+        channels = widths.out_channels
+    return inputs
+
+
 def googlenet_parts(
     num_classes: int = 1000,
     *,
@@ -167,19 +180,18 @@ def googlenet_parts(
             "3x3": convolution(64, 192, 3, sizes["maxpool1"], **norm),
         },
     }
-    channels = 192
-    inputs = {}
-    pool_before = {"3": "maxpool2", "4": "maxpool3", "5": "maxpool4"}
-    for name, widths in GOOGLENET_WIDTHS.items():
-        size = sizes[pool_before[name[0]]]
+    for name, (channels, size) in module_inputs(image_size, pool4_kernel_size).items():
         rows[name] = inception(
-            channels, widths, size, kernel_size_5x5=kernel_size_5x5, **norm
+            channels,
+            GOOGLENET_WIDTHS[name],
+            size,
+            kernel_size_5x5=kernel_size_5x5,
+            **norm,
         )
-        inputs[name], channels = channels, widths.out_channels
-    rows["linear"] = {"trunk": linear(channels, num_classes)}
-    if aux_logits:  # the heads read what 4a and 4d put out, the input of 4b and 4e
-        for name, module in (("aux1", "4b"), ("aux2", "4e")):
-            head = auxiliary(inputs[module], num_classes, **norm)
+    rows["linear"] = {"trunk": linear(GOOGLENET_WIDTHS["5b"].out_channels, num_classes)}
+    if aux_logits:
+        for name, module in (("aux1", "4a"), ("aux2", "4d")):
+            head = auxiliary(GOOGLENET_WIDTHS[module].out_channels, num_classes, **norm)
             rows[name] = {"auxiliary": head}
     return rows
 

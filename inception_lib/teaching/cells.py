@@ -12,10 +12,6 @@ from ..training.data import ImageSet
 from . import style
 from .sliders import explorer
 
-CREDIT = (
-    "Images: ELPV dataset, Buerhop-Lutz et al. 2018, Deitsch et al. 2019 and 2021, "
-    "CC BY-NC-SA 4.0"
-)
 PROBABILITIES = {"0": 0, "1/3": 1 / 3, "2/3": 2 / 3, "1": 1}
 
 
@@ -43,7 +39,7 @@ def draw_gallery(
         ax.set_axis_off()
     for ax, picture, title in zip(fig.axes, pictures, titles, strict=False):
         style.picture(ax, picture.permute(1, 2, 0).numpy(), title, vmin=0, vmax=255)
-    fig.supxlabel(CREDIT, fontsize=7, color=style.COLOURS["trunk"])
+    fig.supxlabel(style.CREDIT, fontsize=7, color=style.COLOURS["trunk"])
     return fig
 
 
@@ -117,7 +113,7 @@ def mean_cells(cells: ImageSet) -> None:
     style.picture(axes[1], bad, "mean defective cell", vmin=0, vmax=255)
     style.picture(axes[2], good - bad, "difference", cmap="cividis", vmin=0)
     fig.colorbar(axes[2].images[0], ax=axes[2], label="grey levels")
-    fig.supxlabel(CREDIT, fontsize=7, color=style.COLOURS["trunk"])
+    fig.supxlabel(style.CREDIT, fontsize=7, color=style.COLOURS["trunk"])
     alt = (
         "Mean functional cell, mean defective cell, and what the first is brighter by."
     )

@@ -9,7 +9,6 @@ from torchmetrics.functional.classification import binary_roc
 
 from ..training import ImageSet, metrics
 from . import style
-from .cells import CREDIT
 
 SERIES = ["1x1", "3x3", "5x5", "pool"]  # colours told apart by everybody
 
@@ -107,6 +106,6 @@ def confident_mistakes(
         style.picture(
             ax, data.images[i, 0].numpy(), f"{data.names[i]} ({data.groups[i]})\n{said}"
         )
-    fig.supxlabel(CREDIT, fontsize=7, color=style.COLOURS["trunk"])
+    fig.supxlabel(style.CREDIT, fontsize=7, color=style.COLOURS["trunk"])
     names = ", ".join(data.names[i] for i in worst)
     return fig, f"The most confident mistakes, each with both probabilities: {names}."

@@ -28,6 +28,13 @@ WIDTH = 8.0  # inches; at DPI 100 this fits JupyterLab's column
 DPI = 100
 
 
+# Of the solar cells, for every figure that shows one.
+CREDIT = (
+    "Images: ELPV dataset, Buerhop-Lutz et al. 2018, Deitsch et al. 2019 and 2021, "
+    "CC BY-NC-SA 4.0"
+)
+
+
 def figure(
     height: float = 3.4, rows: int = 1, columns: int = 1, **subplots
 ) -> tuple[Figure, Axes]:

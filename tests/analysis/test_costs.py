@@ -94,6 +94,19 @@ def test_a_module_convolution_by_convolution(batch_norm, kernel_size):
         assert 2 * cost.multiply_adds == flops[f"Inception.{child}"], child
 
 
+@pytest.mark.parametrize("size, pool4", [(224, 3), (96, 2), (97, 3)])
+def test_what_each_module_reads(size, pool4):
+    model = GoogLeNet(aux_logits=False, pool4_kernel_size=pool4).to("meta")
+    read = {}
+    for name in GOOGLENET_WIDTHS:
+        module = model.get_submodule(f"inception{name}")
+        module.register_forward_hook(
+            lambda _, x, y, name=name: read.update({name: tuple(x[0].shape[1:3])})
+        )
+    model(torch.empty(1, 3, size, size, device="meta"))
+    assert costs.module_inputs(size, pool4) == read
+
+
 def test_a_naive_module():
     parts = costs.naive_inception(8, WIDTHS, 9)
     for name, channels, kernel_size in (("1x1", 5, 1), ("3x3", 7, 3), ("5x5", 4, 5)):

@@ -5,7 +5,6 @@ import torch
 
 from inception_lib.teaching import cells as library
 from inception_lib.teaching.cells import (
-    CREDIT,
     blocks,
     brightness,
     confusion,
@@ -16,6 +15,7 @@ from inception_lib.teaching.cells import (
     gallery,
     mean_cells,
 )
+from inception_lib.teaching.style import CREDIT
 from inception_lib.training.data import solar_cells
 
 

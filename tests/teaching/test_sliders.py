@@ -13,7 +13,7 @@ def test_the_example_of_the_paper_is_drawn_with_its_numbers():
     figure, text = sliders.draw_bottleneck(512, 64, kernel_size=5, width=24)
     assert "819,200" in text and "50,688" in text and "16.2 times fewer" in text
     shown = [t.get_text() for t in figure.axes[0].texts]
-    assert shown == ["5×5: 819,200", "1×1: 12,288  +  5×5: 38,400  =  50,688"]
+    assert shown[:2] == ["5×5: 819,200", "1×1: 12,288  +  5×5: 38,400  =  50,688"]
 
 
 @pytest.mark.parametrize("width, costs_more", [(387, False), (388, True)])
@@ -21,7 +21,7 @@ def test_above_the_break_even_width_the_title_says_that_it_costs_more(
     width, costs_more
 ):
     figure, _ = sliders.draw_bottleneck(512, 64, 5, width)
-    assert ("costs more" in figure.axes[0].get_title()) == costs_more
+    assert ("costs more" in figure.get_suptitle()) == costs_more
 
 
 def test_equal_costs_are_called_equal():
@@ -51,12 +51,12 @@ def test_a_typed_number_moves_the_slider():
 
 
 def test_both_ends_of_every_slider_are_drawn():
-    for i in range(4):
+    for i in range(5):
         explorer = sliders.bottleneck()
         slider = parts(explorer, IntSlider)[i]
         for value in (slider.min, slider.max):
             slider.value = value
-            assert notes(explorer) == [""] * 4
+            assert notes(explorer) == [""] * 5
 
 
 def test_an_even_kernel_is_refused_beside_its_slider_and_the_picture_stays():
@@ -68,7 +68,7 @@ def test_an_even_kernel_is_refused_beside_its_slider_and_the_picture_stays():
     assert "no middle" in notes(explorer)[2]
     assert notes(explorer)[:2] == ["", ""]
     kernel.value = 3
-    assert notes(explorer) == [""] * 4
+    assert notes(explorer) == [""] * 5
     assert "direct 3×3" in alt(explorer)
 
 
@@ -76,7 +76,8 @@ def test_every_control_has_a_visible_name_and_a_unit():
     for slider in parts(sliders.bottleneck(), IntSlider):
         assert slider.description and not slider.readout
     units = [row.children[2].value for row in sliders.bottleneck().children[:-1]]
-    assert units == ["channels", "channels", "pixels a side", "channels"]
+    pixels = "pixels a side"
+    assert units == ["channels", "channels", pixels, "channels", pixels]
 
 
 def test_no_gradients_are_recorded_inside_a_callback():
@@ -100,7 +101,7 @@ def test_the_alt_text_cannot_break_out_of_its_attribute():
 
 def test_the_picture_keeps_its_place_while_it_is_replaced():
     figure, text = sliders.draw_bottleneck(1, 1, 1, 1)
-    assert 'width="800" height="300" decoding="sync"' in img(figure, text)
+    assert 'width="800" height="460" decoding="sync"' in img(figure, text)
 
 
 @pytest.fixture

@@ -6,12 +6,31 @@ figure beside it show the same function.
 
 from .bottleneck import bottleneck, draw_bottleneck
 from .explorer import explorer
+from .heads import draw_heads, heads
+from .module import draw_module, module, paper_module
+from .pooling import (
+    browse_activation_maps,
+    colour_scale,
+    draw_activation_map,
+    draw_pooling,
+    pooling,
+)
 from .predictions import browse_predictions, draw_prediction
 
 __all__ = [
     "bottleneck",
+    "browse_activation_maps",
     "browse_predictions",
+    "colour_scale",
+    "draw_activation_map",
     "draw_bottleneck",
+    "draw_heads",
+    "draw_module",
+    "draw_pooling",
     "draw_prediction",
     "explorer",
+    "heads",
+    "module",
+    "paper_module",
+    "pooling",
 ]

@@ -1,7 +1,7 @@
 """Controls above one picture, which is replaced in place."""
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from html import escape
 
 import torch
@@ -27,24 +27,52 @@ def explorer(
     draw: Callable[..., Drawing],
     controls: dict[str, IntSlider | ToggleButtons],
     units: dict[str, str],
+    presets: dict[str, dict[str, object]] | None = None,
 ) -> VBox:
     """Controls above the picture that ``draw`` makes of their values.
 
     Each slider is linked to a number box and followed by its unit. What ``draw``
     refuses with a ValueError is said beside the control that was moved; the last valid
     picture stays.
+
+    ``presets`` gives a name to values of all controls: a row of buttons that sets them
+    together, with one redraw. A button is pressed in as long as its values are set.
     """
     picture = HTML()
-    notes = {name: HTML() for name in controls}
+    presets = presets or {}
+    choice = preset_buttons(presets)
+    rows = {"preset": [choice]} if presets else {}
+    for name, control in controls.items():
+        rows[name] = [control]
+        if isinstance(control, IntSlider):
+            rows[name] += [number_box(control), Label(units[name])]
+    notes = {name: HTML() for name in rows}
+    setting = False  # true while controls are moved by the code, not by the reader
+
+    def values() -> dict[str, object]:
+        return {name: control.value for name, control in controls.items()}
+
+    def press_preset() -> None:
+        names = (name for name, preset in presets.items() if preset == values())
+        choice.value = next(names, None)
 
     def redraw() -> None:
-        values = {name: control.value for name, control in controls.items()}
         # Callbacks run in another thread than the cells, with a grad mode of its own.
         with torch.no_grad():
-            image = img(*draw(**values))
+            image = img(*draw(**values()))
         picture.value = image
 
     def moved(name: str) -> None:
+        nonlocal setting
+        if setting:
+            return
+        setting = True
+        if name == "preset":
+            for other, value in presets[choice.value].items():
+                controls[other].value = value
+        else:
+            press_preset()
+        setting = False
         reason = ""
         try:
             redraw()
@@ -53,15 +81,21 @@ def explorer(
         for other, note in notes.items():
             note.value = reason if other == name else ""
 
+    press_preset()
     redraw()
-    rows = []
     for name, control in controls.items():
         control.observe(lambda _, name=name: moved(name), "value")
-        parts = [control, notes[name]]
-        if isinstance(control, IntSlider):
-            parts = [control, number_box(control), Label(units[name]), notes[name]]
-        rows.append(HBox(parts, layout=Layout(flex_flow="row wrap")))
-    return VBox([*rows, picture])
+    choice.observe(lambda _: moved("preset"), "value")
+    layout = Layout(flex_flow="row wrap")
+    boxes = [HBox([*row, notes[name]], layout=layout) for name, row in rows.items()]
+    return VBox([*boxes, picture])
+
+
+def preset_buttons(names: Iterable[str]) -> ToggleButtons:
+    """A button per name, none of them pressed in."""
+    buttons = ToggleButtons(options=list(names), value=None, description="preset")
+    buttons.style.button_width = "auto"
+    return buttons
 
 
 def number_box(slider: IntSlider) -> BoundedIntText:

@@ -1,0 +1,184 @@
+"""Pictures and tables of experiments with and without heads.
+
+A table of runs has the columns heads, batch_norm (both True or False), seed, epoch,
+accuracy and roc_auc (on the validation set), a row per run and epoch.
+"""
+
+from itertools import combinations
+from statistics import mean
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from . import style
+
+FORMS = {True: "batch norm", False: "plain"}
+LOOKS = {  # heads -> label, dash, marker, colour
+    True: ("with heads", "-", "o", "auxiliary"),
+    False: ("without heads", "--", "s", "trunk"),
+}
+NAMES = {"accuracy": "accuracy", "roc_auc": "ROC AUC"}
+SERIES = ["trunk", "1x1", "3x3", "5x5"]
+
+
+def along_trunk(
+    curves: dict[str, dict[str, float]], title: str, unit: str
+) -> tuple[Figure, str]:
+    """A line per entry of ``curves`` (at most 4), each {stage: value}, on a log scale.
+
+    The values must be positive.
+    """
+    fig, ax = style.figure(3.4)
+    told = []
+    for i, (label, values) in enumerate(curves.items()):
+        look = {"ls": style.DASHES[i], "marker": style.MARKERS[i], "ms": 5}
+        colour = style.COLOURS[SERIES[i]]
+        ax.plot(list(values), list(values.values()), label=label, color=colour, **look)
+        first, *_, last = values.items()
+        ends = f"{first[1]:.0e} at {first[0]} and {last[1]:.0e} at {last[0]}"
+        told.append(f"{label} has {ends}")
+    ax.set_yscale("log")
+    ax.set_xlabel("stage of the trunk (image on the left, output on the right)")
+    ax.set_ylabel(unit)
+    ax.set_title(title, fontsize=11)
+    ax.legend(fontsize=9, frameon=False)
+    return fig, f"{title}, stage by stage, on a log scale. {'; '.join(told)}."
+
+
+def last_epochs(runs: pd.DataFrame) -> pd.DataFrame:
+    """The last row of each run."""
+    order = runs.sort_values("epoch")
+    last = order.groupby(["batch_norm", "heads", "seed"]).tail(1)
+    return last.sort_values(["batch_norm", "heads", "seed"], ignore_index=True)
+
+
+def summary(runs: pd.DataFrame) -> pd.DataFrame:
+    """Per form, with heads and without: seeds, epochs, mean and standard deviation."""
+    last = last_epochs(runs)
+    last["form"] = last["batch_norm"].map(FORMS)
+    grouped = last.groupby(["form", "heads"])
+    table = grouped.agg(
+        seeds=("seed", "count"),
+        epochs=("epoch", "max"),
+        accuracy=("accuracy", "mean"),
+        accuracy_std=("accuracy", "std"),
+        roc_auc=("roc_auc", "mean"),
+        roc_auc_std=("roc_auc", "std"),
+    )
+    return table.round(3)
+
+
+def compare(runs: pd.DataFrame, score: str = "roc_auc") -> list[str]:
+    """A sentence per form: what the heads change in ``score`` at the end of the runs.
+
+    The difference of the means with its standard error, and the permutation test: in
+    how many of all ways to deal the runs out to the two groups is the difference at
+    least as large?
+    """
+    last = last_epochs(runs)
+    sentences = []
+    for batch_norm, form in FORMS.items():
+        here = last[last["batch_norm"] == batch_norm]
+        with_heads = here.loc[here["heads"], score].tolist()
+        without = here.loc[~here["heads"], score].tolist()
+        if min(len(with_heads), len(without)) < 2:
+            sentences.append(f"{form}: too few runs to compare")
+            continue
+        difference = mean(with_heads) - mean(without)
+        error = (_squared_error(with_heads) + _squared_error(without)) ** 0.5
+        as_large, ways = permutations(with_heads, without)
+        verdict = "hardly chance" if as_large / ways < 0.05 else "may be chance"
+        sentences.append(
+            f"{form}: heads change the {NAMES[score]} by "
+            f"{100 * difference:+.1f} ± {100 * error:.1f} points; at least that much "
+            f"in {as_large} of {ways} deals: {verdict}"
+        )
+    return sentences
+
+
+def permutations(first: list[float], second: list[float]) -> tuple[int, int]:
+    """In how many of all splits the means differ at least as much as in this one."""
+    everything = first + second
+    n, total = len(first), sum(everything)
+
+    def difference(chosen: tuple[float, ...]) -> float:
+        rest = (total - sum(chosen)) / (len(everything) - n)
+        return abs(sum(chosen) / n - rest)
+
+    limit = difference(tuple(first)) - 1e-12
+    splits = [difference(chosen) >= limit for chosen in combinations(everything, n)]
+    return sum(splits), len(splits)
+
+
+def _squared_error(values: list[float]) -> float:
+    """The squared standard error of their mean."""
+    return pd.Series(values).var() / len(values)
+
+
+def curves(runs: pd.DataFrame, score: str = "roc_auc") -> tuple[Figure, str]:
+    """A panel per form: the mean over the seeds, epoch by epoch, ± the deviation."""
+    fig, axes = style.figure(3.4, columns=2, sharey=True)
+    for ax, (batch_norm, form) in zip(axes, FORMS.items(), strict=True):
+        here = runs[runs["batch_norm"] == batch_norm]
+        for heads, (label, dash, mark, colour) in LOOKS.items():
+            found = here[here["heads"] == heads]
+            if found.empty:
+                continue
+            per_epoch = found.groupby("epoch")[score].agg(["mean", "std"]).fillna(0)
+            middle, spread = per_epoch["mean"], per_epoch["std"]
+            label = f"{label}, {_seeds(found['seed'].nunique())}"
+            look = {"ls": dash, "marker": mark, "markevery": 5, "ms": 4}
+            look["color"] = style.COLOURS[colour]
+            ax.plot(middle.index, middle, label=label, **look)
+            band = (middle - spread, middle + spread)
+            ax.fill_between(middle.index, *band, color=look["color"], alpha=0.15, lw=0)
+        _title(ax, form, here)
+        if not here.empty:
+            ax.legend(fontsize=9, frameon=False, loc="lower right")
+        ax.set_xlabel("epoch")
+    axes[0].set_ylabel(f"validation {NAMES[score]}")
+    fig.suptitle("mean over the seeds ± one standard deviation", fontsize=10)
+    return fig, f"Curves over the epochs, a panel per form. At the end: {_told(runs)}"
+
+
+def dots(runs: pd.DataFrame, score: str = "roc_auc") -> tuple[Figure, str]:
+    """A panel per form: each run's last score, and the mean with its standard error."""
+    fig, axes = style.figure(3.0, columns=2, sharey=True)
+    last = last_epochs(runs)
+    for ax, (batch_norm, form) in zip(axes, FORMS.items(), strict=True):
+        here = last[last["batch_norm"] == batch_norm]
+        for place, (heads, (_, _, mark, colour)) in enumerate(LOOKS.items()):
+            values = here.loc[here["heads"] == heads, score]
+            if values.empty:
+                continue
+            colour = style.COLOURS[colour]
+            ax.plot([place] * len(values), values, mark, color=colour, mfc="none")
+            error = _squared_error(values.tolist()) ** 0.5 if len(values) > 1 else 0
+            look = {"fmt": mark, "color": colour, "capsize": 6, "ms": 8}
+            ax.errorbar(place + 0.2, values.mean(), error, **look)
+        _title(ax, form, here)
+        ax.set_xticks([0.1, 1.1], [label for label, *_ in LOOKS.values()])
+        ax.set_xlim(-0.4, 1.6)
+    axes[0].set_ylabel(f"validation {NAMES[score]}")
+    fig.suptitle("hollow: a run; filled: the mean ± its standard error", fontsize=10)
+    return fig, f"A dot per run and the mean of each group, per form: {_told(runs)}"
+
+
+def _title(ax: Axes, form: str, here: pd.DataFrame) -> None:
+    ax.set_title(form, fontsize=10)
+    if here.empty:
+        ax.text(0.5, 0.5, "no runs", transform=ax.transAxes, ha="center")
+
+
+def _seeds(count: int) -> str:
+    return f"{count} seed{'s' * (count != 1)}"
+
+
+def _told(runs: pd.DataFrame) -> str:
+    rows = [
+        f"{form}, {LOOKS[heads][0]}: ROC AUC {row.roc_auc:.3f}, "
+        f"accuracy {row.accuracy:.3f} over {_seeds(int(row.seeds))}"
+        for (form, heads), row in summary(runs).iterrows()
+    ]
+    return "; ".join(rows) + "."

@@ -1,0 +1,220 @@
+"""An Inception module: its lanes, as thick as their channels, and what they cost."""
+
+from dataclasses import asdict
+
+from ipywidgets import IntSlider, ToggleButtons, VBox
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+
+from ...analysis import costs
+from ...analysis.costs import Cost
+from ...model import GOOGLENET_WIDTHS, BranchWidths
+from .. import style
+from .explorer import Drawing, explorer
+
+BRANCHES = {  # the convolutions of each branch, by their names in the costs
+    "1x1": ["1x1"],
+    "3x3": ["3x3 reduce", "3x3"],
+    "5x5": ["5x5 reduce", "5x5"],
+    "pool": ["pool"],
+}
+NAMES = {"1x1": "1×1", "3x3": "3×3", "5x5": "5×5", "pool": "pool"}
+# In inches: the figure, the left edges of the boxes and their width, the numbers.
+HEIGHT, MIDDLE = 4.4, 2.05
+INPUT, FIRST, SECOND, OUTPUT, BOX = 0.3, 1.4, 2.6, 4.0, 0.22
+TABLE, BARS, LONGEST = 4.75, 5.6, 1.9
+LIMITS = {  # of the sliders, in channels
+    "in_channels": 1024,
+    "ch1x1": 512,
+    "ch3x3red": 512,
+    "ch3x3": 512,
+    "ch5x5red": 256,
+    "ch5x5": 256,
+    "pool_proj": 256,
+}
+
+
+def draw_module(in_channels: int, map_size: int, **widths: int) -> Drawing:
+    """A module with the six ``widths`` of ``BranchWidths`` on a square map.
+
+    Left: the four branches as lanes whose thickness is the number of channels. Right:
+    outputs, parameters and multiply-adds per branch, and the multiply-adds beside a
+    naive module of the same widths and a plain 3×3 layer with as many outputs.
+    Raises ValueError on a number below 1.
+    """
+    w = BranchWidths(**widths)
+    parts = costs.inception(in_channels, w, map_size)
+    channels = (w.ch1x1, w.ch3x3, w.ch5x5, w.pool_proj)
+    outputs = dict(zip(BRANCHES, channels, strict=True))
+    branches = {b: sum(parts[name] for name in BRANCHES[b]) for b in BRANCHES}
+    total, out = sum(parts.values()), w.out_channels
+    naive = costs.naive_inception(in_channels, w, map_size)
+    plain = costs.convolution(in_channels, out, 3, map_size)
+    wide = in_channels + out - w.pool_proj
+
+    # One axes in inches for all of it: several, with ticks, are slow to draw.
+    fig, ax = style.figure(HEIGHT)
+    fig.set_layout_engine("none")
+    ax.set_position([0, 0, 1, 1])
+    ax.set_xlim(0, style.WIDTH)
+    ax.set_ylim(0, HEIGHT)
+    ax.axis("off")
+    title = f"{in_channels} → {out} channels on a {map_size}×{map_size} map"
+    ax.text(style.WIDTH / 2, HEIGHT - 0.2, title, ha="center", va="center", fontsize=11)
+    _lanes(ax, in_channels, w)
+    _table(ax, outputs, branches, total)
+    rows = {
+        f"this module\n{out} out": parts,
+        f"naive\n{wide} out": naive,
+        f"plain 3×3\n{out} out": {"trunk": plain},
+    }
+    _bars(ax, rows)
+
+    told = "; ".join(
+        f"{NAMES[b]} {_lane_told(b, w)}, {cost.parameters:,} parameters, "
+        f"{_millions(cost)} million multiply-adds"
+        for b, cost in branches.items()
+    )
+    return fig, (
+        f"A module that reads {in_channels} channels on a {map_size}×{map_size} map. "
+        f"{told}. In all {out} channels, {total.parameters:,} parameters, "
+        f"{_millions(total)} million multiply-adds; a naive module puts out {wide} "
+        f"channels for {_millions(sum(naive.values()))} million, a plain 3×3 layer "
+        f"{out} channels for {_millions(plain)} million."
+    )
+
+
+def _millions(cost: Cost) -> str:
+    return f"{cost.multiply_adds / 1e6:,.1f}"
+
+
+def _lane_told(branch: str, widths: BranchWidths) -> str:
+    if branch == "3x3":
+        return f"through {widths.ch3x3red} to {widths.ch3x3} channels"
+    if branch == "5x5":
+        return f"through {widths.ch5x5red} to {widths.ch5x5} channels"
+    return f"to {widths.ch1x1 if branch == '1x1' else widths.pool_proj} channels"
+
+
+def _lanes(ax: Axes, in_channels: int, w: BranchWidths) -> None:
+    """Boxes are layers, bands are the channels that run between them, to scale."""
+    lanes = [  # the boxes of each branch: left edge, name, channels, colour
+        [(SECOND, "1×1", w.ch1x1, "1x1")],
+        [(FIRST, "1×1", w.ch3x3red, "3x3 reduce"), (SECOND, "3×3", w.ch3x3, "3x3")],
+        [(FIRST, "1×1", w.ch5x5red, "5x5 reduce"), (SECOND, "5×5", w.ch5x5, "5x5")],
+        [
+            (FIRST, "3×3 max pool", in_channels, "light"),
+            (SECOND, "1×1", w.pool_proj, "pool"),
+        ],
+    ]
+    heights = [max(channels for _, _, channels, _ in boxes) for boxes in lanes]
+    # In steps, so that a lane that grows leaves the scale of the others alone.
+    inch = 2.75 / (-(-sum(heights) // 200) * 200)  # of a channel
+    shapes, colours = [], []
+
+    def band(left, y, before, right, y_after, after, colour):
+        """From a thickness of ``before`` around y to one of ``after``."""
+        before, after = before * inch / 2, after * inch / 2
+        start = [(left, y - before), (left, y + before)]
+        shapes.append([*start, (right, y_after + after), (right, y_after - after)])
+        colours.append(colour)
+
+    def box(left, y, channels, colour):
+        band(left, y, channels, left + BOX, y, channels, colour)
+
+    def label(left, y, channels, text):
+        place = (left + BOX / 2, y + channels * inch / 2 + 0.04)
+        ax.text(*place, text, ha="center", va="bottom", fontsize=8)
+
+    gap = 0.3
+    top = MIDDLE + (sum(heights) * inch + 3 * gap) / 2  # of the next lane
+    above = MIDDLE + w.out_channels * inch / 2  # of the output's next segment
+    for boxes, height in zip(lanes, heights, strict=True):
+        y = top - height * inch / 2
+        top -= height * inch + gap
+        x, at, thick = INPUT + BOX, MIDDLE, in_channels
+        for left, name, channels, kind in boxes:
+            colour = style.COLOURS[kind]
+            tint = style.COLOURS["light"] if x == INPUT + BOX else colour
+            band(x, at, thick, left, y, channels, tint + "66")
+            box(left, y, channels, colour)
+            label(left, y, channels, f"{name}: {channels}")
+            x, at, thick = left + BOX, y, channels
+        end = above - thick * inch / 2
+        above -= thick * inch
+        band(x, y, thick, OUTPUT, end, thick, colour + "66")
+        box(OUTPUT, end, thick, colour)
+    box(INPUT, MIDDLE, in_channels, style.COLOURS["trunk"])
+    label(INPUT, MIDDLE, in_channels, f"input\n{in_channels}")
+    label(OUTPUT, MIDDLE, w.out_channels, f"output\n{w.out_channels}")
+    ax.add_collection(PolyCollection(shapes, facecolors=colours, linewidths=0))
+
+
+def _table(ax: Axes, outputs: dict, branches: dict[str, Cost], total: Cost) -> None:
+    rows = [f"{'':6}{'outputs':>8}{'parameters':>12}{'mult-adds':>12}"]
+    rows += [_row(NAMES[b], channels, branches[b]) for b, channels in outputs.items()]
+    rows += [_row("all", sum(outputs.values()), total)]
+    marks = ["trunk", *outputs, "trunk"]
+    look = {"family": "monospace", "fontsize": 8, "va": "center"}
+    for i, (row, mark) in enumerate(zip(rows, marks, strict=True)):
+        y = 3.85 - 0.27 * i
+        weight = "bold" if mark == "trunk" else "normal"
+        ax.text(TABLE, y, row, weight=weight, **look)
+        if mark != "trunk":
+            ax.text(TABLE - 0.15, y, "■", color=style.COLOURS[mark], **look)
+
+
+def _row(name: str, channels: int, cost: Cost) -> str:
+    return f"{name:6}{channels:>8,}{cost.parameters:>12,}{_millions(cost) + ' M':>12}"
+
+
+def _bars(ax: Axes, rows: dict[str, dict[str, Cost]]) -> None:
+    """Multiply-adds, a bar per row, split by convolution."""
+    totals = [sum(parts.values()).multiply_adds for parts in rows.values()]
+    inch = LONGEST / max(totals)
+    shapes, colours = [], []
+    for i, (name, parts) in enumerate(rows.items()):
+        y, x = 1.45 - 0.5 * i, BARS
+        ax.text(BARS - 0.08, y, name, ha="right", va="center", fontsize=8)
+        for kind, cost in parts.items():
+            end = x + cost.multiply_adds * inch
+            low, high = y - 0.15, y + 0.15
+            shapes.append([(x, low), (x, high), (end, high), (end, low)])
+            colours.append(style.COLOURS[kind])
+            x = end
+        ax.text(x, y, f" {totals[i] / 1e6:,.0f}", va="center", fontsize=9)
+    ax.add_collection(PolyCollection(shapes, facecolors=colours, linewidths=0))
+    ax.text(BARS, 1.75, "multiply-adds (millions)", fontsize=9)
+
+
+def paper_module(name: str) -> dict[str, int]:
+    """The arguments of ``draw_module`` for a module of the paper: "3a" … "5b"."""
+    in_channels, map_size = costs.module_inputs()[name]
+    widths = asdict(GOOGLENET_WIDTHS[name])
+    return {"in_channels": in_channels, "map_size": map_size, **widths}
+
+
+def module(name: str = "3a") -> VBox:
+    """Explore ``draw_module``, from the paper's module ``name`` on."""
+    presets = {name: paper_module(name) for name in GOOGLENET_WIDTHS}
+    start = presets[name]
+    controls = {
+        "map_size": ToggleButtons(
+            options=[28, 14, 7],
+            value=start["map_size"],
+            description="map (places a side)",
+        )
+    }
+    words = {
+        "in_channels": "input",
+        "ch1x1": "1×1",
+        "ch3x3red": "3×3 reduce",
+        "ch3x3": "3×3",
+        "ch5x5red": "5×5 reduce",
+        "ch5x5": "5×5",
+        "pool_proj": "pool proj",
+    }
+    for field, word in words.items():
+        controls[field] = IntSlider(start[field], 8, LIMITS[field], 8, description=word)
+    units = dict.fromkeys(words, "channels")
+    return explorer(draw_module, controls, units, presets)

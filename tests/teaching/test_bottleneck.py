@@ -1,0 +1,154 @@
+"""The lesson on bottlenecks: its explorers against live layers and a plain SVD."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import torch.nn.functional as F
+from ipywidgets import BoundedIntText, IntSlider
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+from widgets import alt, notes, parts
+
+from inception_lib.teaching import bottleneck_figures as figures
+from inception_lib.teaching import sliders
+
+SHAPES = [(512, 64, 5, 24, 14), (6, 5, 3, 2, 7), (8, 4, 1, 3, 1), (3, 9, 7, 5, 4)]
+
+
+def live(layer, channels, map_size):
+    """Weights and multiply-adds, counted while the layer runs."""
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        layer.to("meta")(torch.empty(1, channels, map_size, map_size))
+    return sum(p.numel() for p in layer.parameters()), counter.get_total_flops() // 2
+
+
+@pytest.mark.parametrize("c_in, c_out, k, width, map_size", SHAPES)
+def test_both_routes_cost_what_live_layers_do(c_in, c_out, k, width, map_size):
+    form = {"padding": k // 2, "bias": False}
+    direct = live(nn.Conv2d(c_in, c_out, k, **form), c_in, map_size)
+    layers = nn.Conv2d(c_in, width, 1, bias=False), nn.Conv2d(width, c_out, k, **form)
+    pair = live(nn.Sequential(*layers), c_in, map_size)
+    figure, told = sliders.draw_bottleneck(c_in, c_out, k, width, map_size)
+    assert f"has {direct[0]:,} weights" in told and f"= {pair[0]:,}:" in told
+    assert f"Multiply-adds: {direct[1]:,} and {pair[1]:,}." in told
+    shown = [t.get_text() for t in figure.axes[0].texts]
+    assert f"places = {direct[1]:,} multiply-adds" in shown[2]
+    assert f"places = {pair[1]:,} multiply-adds" in shown[3]
+
+
+@pytest.mark.parametrize("c_in, c_out, k, width, map_size", SHAPES)
+def test_the_lines_cross_where_it_starts_to_cost_more(c_in, c_out, k, width, map_size):
+    figure, _ = sliders.draw_bottleneck(c_in, c_out, k, width, map_size)
+    line = figure.axes[1]
+    slope = line.lines[0].get_ydata()[1] / line.lines[0].get_xdata()[1]
+    direct = line.lines[1].get_ydata()[0]
+    (costly,) = line.patches
+    assert costly.get_x() == pytest.approx(direct / slope)
+    beyond = width > costly.get_x()
+    assert line.lines[2].get_marker() == ("X" if beyond else "o")
+
+
+def test_the_blocks_are_as_wide_as_their_channels():
+    figure, _ = sliders.draw_bottleneck(6, 5, 3, 2)
+    widths = [p.get_width() for p in figure.axes[2].patches]
+    assert np.divide(widths, widths[0]) * 6 == pytest.approx([6, 5, 6, 2, 5])
+
+
+def test_the_map_changes_the_multiply_adds_and_not_the_saving():
+    explorer = sliders.bottleneck()
+    before = alt(explorer)
+    parts(explorer, IntSlider)[4].value = 28
+    after = alt(explorer)
+    assert "160,563,200" in before and "642,252,800" in after
+    assert "16.2 times fewer" in before and "16.2 times fewer" in after
+
+
+def test_no_combination_of_extremes_raises():
+    explorer = sliders.bottleneck(1, 1, 1, 1, 1)
+    for slider in parts(explorer, IntSlider):
+        slider.value = slider.max
+        assert notes(explorer) == [""] * 5
+
+
+@pytest.fixture(scope="module")
+def lesson():
+    """Four smooth pictures of 16×16 in blocks of 4×4: N×16×4×4, and their SVD."""
+    torch.manual_seed(0)
+    pictures = F.interpolate(torch.randn(4, 1, 5, 5), size=16, mode="bilinear")
+    maps = F.pixel_unshuffle(pictures, 4)
+    matrix = maps.transpose(0, 1).flatten(1)
+    directions, s, _ = torch.linalg.svd(matrix, full_matrices=False)
+    errors = [float(s[k:].norm() / s.norm()) for k in range(17)]
+    return pictures, maps, directions, errors
+
+
+def test_a_squeezed_picture_is_the_best_of_its_rank(lesson):
+    pictures, maps, directions, errors = lesson
+    matrix = maps.transpose(0, 1).flatten(1).numpy()
+    u, s, v = np.linalg.svd(matrix, full_matrices=False)
+    best = torch.from_numpy((u[:, :3] * s[:3]) @ v[:3]).view(16, 4, 4, 4)
+    expected = F.pixel_shuffle(best.transpose(0, 1), 4)
+    figure, told = figures.draw_squeezed(maps, directions, errors, 3, cell=2)
+    arrays = [np.asarray(ax.images[0].get_array()) for ax in figure.axes[:3]]
+    before, after, lost = arrays
+    assert before == pytest.approx(pictures[2, 0].numpy())
+    assert after == pytest.approx(expected[2, 0].numpy(), abs=1e-5)
+    assert lost == pytest.approx(before - after, abs=1e-6)
+    rest = np.sqrt((s[3:] ** 2).sum() / (s**2).sum())
+    assert f"Over all cells the error is {100 * rest:.1f} percent" in told
+
+
+def test_through_all_channels_nothing_is_lost(lesson):
+    _, *given = lesson
+    figure, told = figures.draw_squeezed(*given, 16, cell=0)
+    assert abs(figure.axes[2].images[0].get_array()).max() < 1e-5
+    assert "0.0 percent of the cell" in told
+
+
+@pytest.mark.parametrize("channels", [0, 17])
+def test_a_bottleneck_wider_than_its_input_is_refused(lesson, channels):
+    with pytest.raises(ValueError, match="1 to 16 of them"):
+        figures.draw_squeezed(*lesson[1:], channels, cell=0)
+
+
+def test_the_explorer_of_squeezed_pictures_follows_its_controls(lesson):
+    explorer = figures.squeezed(*lesson[1:])
+    channels, cell = parts(explorer, IntSlider)
+    assert alt(explorer).startswith("Cell 0 whole, through 8 channels of 16")
+    channels.value, cell.value = 1, 3
+    assert alt(explorer).startswith("Cell 3 whole, through 1 channel of 16")
+    for slider in (channels, cell):
+        for value in (slider.min, slider.max):
+            slider.value = value
+            assert notes(explorer) == ["", ""]
+    parts(explorer, BoundedIntText)[0].value = 5
+    assert channels.value == 5
+
+
+def test_error_curves_put_the_crosses_at_their_share(lesson):
+    errors = lesson[3]
+    figure, told = figures.error_curves(
+        {"pictures": errors, "half": [1, 0.5, 0]}, {4: errors[4]}
+    )
+    crosses = figure.axes[0].lines[-1]
+    assert crosses.get_xdata() == [25.0]
+    assert crosses.get_ydata() == pytest.approx([100 * errors[4]])
+    assert f"pictures {100 * errors[2]:.0f} percent at an eighth" in told
+
+
+def test_reductions_say_every_share():
+    shares = pd.DataFrame({"3×3": [50.0, 25.0], "5×5": [10.0, 5.0]}, ["3a", "3b"])
+    figure, told = figures.reductions(shares)
+    assert "before the 3×3 50, 25; before the 5×5 10, 5" in told
+    assert [len(line.get_xdata()) for line in figure.axes[0].lines[:2]] == [2, 2]
+
+
+def test_a_race_is_the_ratio_of_the_seconds():
+    rows = [(7, "direct", 9e9, 50.0, 3.0), (7, "1×1", 1e9, 5.0, 0.5)]
+    rows.append((7, "behind it", 1e9, 20.0, 0.25))
+    columns = ["map_size", "layer", "multiply_adds", "intensity", "seconds"]
+    figure, told = figures.race(pd.DataFrame(rows, columns=columns), 4.5)
+    assert [bar.get_height() for bar in figure.axes[0].patches] == [4.0]
+    assert "faster 4.0 on 7×7 maps; predicted are 4.5" in told
+    assert "direct 3 to 3; 1×1 2 to 2; behind it 4 to 4" in told
