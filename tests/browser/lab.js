@@ -70,4 +70,30 @@ window.lab = {
     const partly = now.pictures.length < lab.before.pictures.length;
     return same || partly ? null : performance.now() - lab.start;
   },
+
+  // Before keys that repeat: note when the last one came, and when its cell last changed.
+  watchHeld: number => {
+    lab.handles()[number].focus();
+    lab.lastKey = lab.lastChange = performance.now();
+    document.addEventListener(
+      "keydown", () => { lab.lastKey = performance.now(); }, { capture: true }
+    );
+    const area = lab.handles()[number].closest(".jp-Cell").querySelector(".jp-Cell-outputArea");
+    new MutationObserver(() => { lab.lastChange = performance.now(); }).observe(
+      area, { subtree: true, childList: true, attributes: true, characterData: true }
+    );
+  },
+
+  // The milliseconds from the last key to the last change; null until all is quiet.
+  settled: () => {
+    const last = Math.max(lab.lastKey, lab.lastChange);
+    return lab.idle() && performance.now() - last > 1000
+      ? Math.max(1, lab.lastChange - lab.lastKey) : null;
+  },
+
+  // What the slider says, and the first picture's description.
+  valueAndDescription: number => [
+    Math.round(lab.handles()[number].getAttribute("aria-valuenow")),
+    lab.handles()[number].closest(".jp-Cell").querySelector("img").alt,
+  ],
 };

@@ -10,6 +10,7 @@ NOTEBOOKS = sorted(Path(__file__).resolve().parents[2].glob("notebooks/*.ipynb")
 SCRIPT = (Path(__file__).parent / "lab.js").read_text()
 RUN_ALL_MS = 600_000
 REDRAW_MS = 5_000
+KEYS = 30
 
 
 @pytest.fixture
@@ -44,6 +45,26 @@ def test_runs_and_its_sliders_move(notebook, lab, page, capsys):
     with lab.log.open() as log:
         log.seek(log_start)
         assert "Traceback" not in log.read()
+    page.evaluate("lab.panel().sessionContext.shutdown()")
+
+
+def test_a_held_key_leaves_no_queue(lab, page, capsys):
+    notebook = NOTEBOOKS[0]
+    open_notebook(page, lab.address(notebook))
+    restart_and_run_all(page)
+    one = move_slider(page, 0)
+    page.evaluate("lab.watchHeld(0)")
+    for _ in range(KEYS):
+        page.keyboard.down("ArrowRight")
+        page.wait_for_timeout(30)  # as a keyboard repeats
+    page.keyboard.up("ArrowRight")
+    many = page.wait_for_function("lab.settled()", timeout=60_000).json_value()
+    with capsys.disabled():
+        print(f"\none key {one:.0f} ms; after {KEYS} of them {many:.0f} ms", end=" ")
+
+    assert many < KEYS / 3 * one  # those still drawn are a few, not all
+    value, description = page.evaluate("lab.valueAndDescription(0)")
+    assert value > KEYS / 2 and description.startswith(f"{value} to ")
     page.evaluate("lab.panel().sessionContext.shutdown()")
 
 
