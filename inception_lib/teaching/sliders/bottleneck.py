@@ -66,7 +66,7 @@ def draw_bottleneck(
     line.plot([0, end], [0, end * total.parameters / width], color=colour)
     line.axhline(direct.parameters, color=style.COLOURS["trunk"], ls="--")
     line.text(0, direct.parameters, "direct", va="bottom", fontsize=9)
-    cross = _break_even(*shape)
+    cross = width * direct.parameters / total.parameters  # both are straight lines
     line.axvspan(cross, end, color=style.COLOURS["light"], alpha=0.5, lw=0)
     line.text(cross, 0, " costs more", fontsize=9, va="bottom")
     marker = "X" if total.parameters > direct.parameters else "o"
@@ -91,12 +91,6 @@ def _verdict(direct: int, total: int) -> str:
     if total < direct:
         return f"{direct / total:.1f} times fewer weights"
     return f"costs more: {total / direct:.2f} times as many weights"
-
-
-def _break_even(in_channels: int, out_channels: int, kernel_size: int) -> float:
-    """Where both routes cost the same: width · (in + k²·out) = k²·in·out."""
-    area = kernel_size**2
-    return area * in_channels * out_channels / (in_channels + area * out_channels)
 
 
 def _short(number: float, _position=None) -> str:
