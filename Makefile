@@ -1,6 +1,7 @@
 # make lab        open the notebooks in JupyterLab
 # make test       check everything: style, library, notebooks, browser
 # make notebooks  execute the notebooks in place, or one: NOTEBOOK=05_googlenet
+# make bench      measure the speed beside torchvision's GoogLeNet (10 minutes)
 # make setup      only create .venv, which the others do by themselves
 #
 # Another Python for the set-up: make lab PYTHON=python3.12
@@ -10,7 +11,7 @@ VENV_PYTHON := .venv/bin/python
 # JupyterLab refuses to run as root, the usual user of a container, without this.
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test notebooks setup
+.PHONY: lab test notebooks bench setup
 
 lab: setup
 	$(VENV_PYTHON) -m jupyterlab $(ROOT) --ip=127.0.0.1 \
@@ -24,6 +25,10 @@ test: setup
 
 notebooks: setup
 	$(VENV_PYTHON) tools/execute_notebooks.py $(NOTEBOOK)
+
+bench: setup
+	$(VENV_PYTHON) benchmarks/bench.py
+	$(VENV_PYTHON) benchmarks/report.py
 
 setup:
 	@command -v $(PYTHON) >/dev/null || { \

@@ -10,6 +10,7 @@ from .model import (
     GoogLeNetOutputs,
     Inception,
     InceptionAux,
+    for_serving,
     googlenet_loss,
 )
 
@@ -21,5 +22,6 @@ __all__ = [
     "GoogLeNetOutputs",
     "Inception",
     "InceptionAux",
+    "for_serving",
     "googlenet_loss",
 ]

@@ -1,9 +1,10 @@
-"""The network. Reading order: layers, inception, auxiliary, googlenet."""
+"""The network. Reading order: layers, inception, auxiliary, googlenet; then serving."""
 
 from .auxiliary import InceptionAux
 from .googlenet import GOOGLENET_WIDTHS, GoogLeNet, GoogLeNetOutputs, googlenet_loss
 from .inception import BranchWidths, Inception
 from .layers import BasicConv2d
+from .serving import for_serving
 
 __all__ = [
     "GOOGLENET_WIDTHS",
@@ -13,5 +14,6 @@ __all__ = [
     "GoogLeNetOutputs",
     "Inception",
     "InceptionAux",
+    "for_serving",
     "googlenet_loss",
 ]

@@ -15,6 +15,7 @@ from .layers import (
     flatten,
     linear,
 )
+from .local_response_norm import LocalResponseNorm
 
 # Table 1 of arXiv:1409.4842: 1×1 · 3×3 reduce · 3×3 · 5×5 reduce · 5×5 · pool proj.
 GOOGLENET_WIDTHS = {
@@ -156,7 +157,7 @@ class GoogLeNet(nn.Module):
             # The paper gives no constants; these are the Caffe model's.
             if not local_response_norm:
                 return None
-            return nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0)
+            return LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0)
 
         self.conv1 = conv(3, 64, 7, stride=2)
         self.maxpool1 = pool()

@@ -7,7 +7,7 @@ import pandas as pd
 
 def table(name: str) -> pd.DataFrame:
     """A committed table: "recipe" (experiments) or "seeds" (repeated runs)."""
-    with (files(__package__) / "data" / f"{name}.csv").open() as file:
+    with (files(__package__) / "data" / f"{name}.csv").open(encoding="utf-8") as file:
         return pd.read_csv(file)
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import torch
 
+from ..model.device import pick_device, pick_precision
 from . import metrics
 from .checkpoint import Run, build_model, save_run
 from .config import TrainingConfig
 from .data import ImageSet, image_folder, solar_cells, split
-from .device import pick_device, pick_precision
 from .loop import fit
 
 DESCRIPTION = """\

@@ -16,13 +16,13 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from ..model import GoogLeNetOutputs, googlenet_loss
+from ..model.device import pick_device, pick_precision
 from ..model.googlenet import smallest_image_size
 from . import metrics
 from .augment import Augment
 from .checkpoint import Run, build_model, load_checkpoint, save_checkpoint
 from .config import TrainingConfig
 from .data import ImageSet, pixel_std, prepare
-from .device import pick_device, pick_precision
 from .predict import predict
 
 # How far "light" and "strong" go: fractions of the side, degrees, fraction of the
@@ -78,7 +78,7 @@ def fit(
     torch.manual_seed(config.seed)
     model = build_model(config, len(train.classes))
     model = model.to(device, memory_format=torch.channels_last)
-    average = AveragedModel(model, avg_fn=running_average, use_buffers=True)
+    average = AveragedModel(model, multi_avg_fn=running_average, use_buffers=True)
     optimizer = make_optimizer(model, config)
     schedule = LambdaLR(optimizer, lambda step: warm_up_and_decay(step, steps * epochs))
     augment = Augment(config.mirrored, **AUGMENTATION[config.augmentation])
@@ -229,13 +229,15 @@ def warm_up_and_decay(step: int, steps: int) -> float:
     return (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up))) / 2
 
 
-def running_average(average: Tensor, current: Tensor, n: Tensor) -> Tensor:
-    """The average of about the last 100 steps; of fewer at the start, which is soon
-    forgotten.
+def running_average(averages: list[Tensor], currents: list[Tensor], n: Tensor) -> None:
+    """Move the averages to those of about the last 100 steps; of fewer at the start,
+    which is soon forgotten.
     """
-    if not current.is_floating_point():
-        return current  # batch norm's count of batches
-    return average.lerp(current, 1 - min(0.99, (1 + int(n)) / (10 + int(n))))
+    if averages[0].is_floating_point():
+        step = 1 - min(0.99, (1 + int(n)) / (10 + int(n)))
+        torch._foreach_lerp_(averages, currents, step)
+    else:  # batch norm's count of batches
+        torch._foreach_copy_(averages, currents)
 
 
 def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:

@@ -5,11 +5,11 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from ..model import GoogLeNet
+from ..model import GoogLeNet, for_serving
 from .data import prepare
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def predict(
     model: GoogLeNet,
     images: Tensor,
@@ -23,28 +23,17 @@ def predict(
 
     ``mirrored`` names the dimensions along which a mirrored image is as good as the
     original (3: left and right, 2: up and down): the probabilities of all the views are
-    averaged, as the paper averages its crops (section 7). The network is put into eval
-    mode for it and then back.
-    ``precision="bfloat16"`` computes the convolutions in bfloat16, the softmax in
-    float32.
+    averaged, as the paper averages its crops (section 7).
+    ``precision="bfloat16"`` computes the network in bfloat16, the softmax in float32.
     """
     device = next(model.parameters()).device
+    network = for_serving(model, precision=precision)
     views = [
         dims for n in range(len(mirrored) + 1) for dims in combinations(mirrored, n)
     ]
-    training = model.training
-    model.eval()
     parts = []
     for batch in images.split(batch_size):
         x = prepare(batch.to(device), pixel_std)
-        total = 0.0
-        for dims in views:
-            view = x.flip(dims).contiguous(memory_format=torch.channels_last)
-            with torch.autocast(
-                device.type, torch.bfloat16, enabled=precision == "bfloat16"
-            ):
-                logits = model(view)
-            total = total + logits.float().softmax(1)
+        total = sum(network(x.flip(dims)).softmax(1) for dims in views)
         parts.append((total / len(views)).cpu())
-    model.train(training)
     return torch.cat(parts)

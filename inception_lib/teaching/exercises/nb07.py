@@ -76,6 +76,19 @@ def _(answer) -> str | None:
         return "right as far as it goes, but one more never looks at the test set first"
 
 
+@exercise("07.5", "how much faster a step becomes when a part of it does")
+def _(answer) -> str | None:
+    value = float(answer)
+    if math.isclose(value, 0.6, rel_tol=1e-2):
+        return "that is the time that is left; asked is how many times as fast"
+    if math.isclose(value, 3, rel_tol=1e-2) or math.isclose(value, 1.8, rel_tol=1e-2):
+        return "only the convolutions become faster: the other 40 % take what they took"
+    if math.isclose(value, 2.5, rel_tol=1e-2):
+        return "that is the limit, for convolutions that take no time at all"
+    if not math.isclose(value, 5 / 3, rel_tol=1e-2):
+        return "not yet: what is the new time, if the old one is 1?"
+
+
 WRONG = [
     ("07.1", math.log(5), "one output"),
     ("07.1", 3 * math.log(5), "0.3"),
@@ -86,4 +99,7 @@ WRONG = [
     ("07.3", 10_000, "worst case"),
     ("07.4", "best", "maximum"),
     ("07.4", ("mean",), "one more"),
+    ("07.5", 0.6, "time that is left"),
+    ("07.5", 3, "other 40 %"),
+    ("07.5", 2.5, "limit"),
 ]

@@ -16,6 +16,7 @@ from .pooling import (
     pooling,
 )
 from .predictions import browse_predictions, draw_prediction
+from .speed import draw_speed, measure_speed, speed
 
 __all__ = [
     "bottleneck",
@@ -28,9 +29,12 @@ __all__ = [
     "draw_module",
     "draw_pooling",
     "draw_prediction",
+    "draw_speed",
     "explorer",
     "heads",
+    "measure_speed",
     "module",
     "paper_module",
     "pooling",
+    "speed",
 ]

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from inception_lib.training import device
+from inception_lib.model import device
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,12 @@ def pick_precision(precision: str, device: torch.device) -> tuple[str, str]:
     ``precision="auto"`` takes bfloat16 on a GPU that has it, and on a processor where a
     convolution is at least 1.3 times faster with it: without the right instructions it
     is emulated, and slower. The measurement takes a tenth of a second.
+    Raises ValueError on another precision.
     """
+    if precision not in ("auto", "float32", "bfloat16"):
+        raise ValueError(
+            f"precision must be auto, float32 or bfloat16, got {precision!r}"
+        )
     if precision != "auto":
         return precision, "as asked"
     if device.type == "cuda":

@@ -1,0 +1,257 @@
+"""Our GoogLeNet beside torchvision's: training step, inference, epoch; `make bench`.
+
+Everything is measured in one process, turn by turn, and told as a ratio to
+torchvision's network in its default form: float32, channels first, PyTorch's default
+SGD. Writes results.json; report.py makes the table and the figure from it.
+"""
+
+import argparse
+import json
+import platform
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import torch
+import torchvision
+from torch import nn
+
+from inception_lib import GoogLeNet, for_serving, googlenet_loss
+from inception_lib.analysis.speed import (
+    interleaved,
+    network_flops,
+    peak_flops,
+    training_step,
+)
+from inception_lib.model.device import pick_precision
+from inception_lib.training import Augment, ImageSet, TrainingConfig, fit, prepare
+
+FOLDER = Path(__file__).parent
+CLASSES = 1000
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def torchvisions() -> nn.Module:
+    # Without its slow initialisation, which doesn't change the arithmetic.
+    return torchvision.models.googlenet(
+        num_classes=CLASSES, aux_logits=True, init_weights=False
+    )
+
+
+def ours(image_size: int, **form) -> GoogLeNet:
+    return GoogLeNet(CLASSES, image_size=image_size, **form)
+
+
+def machine() -> str:
+    name = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        lines = info.read_text().splitlines()
+        name = next(
+            (x.split(":")[1].strip() for x in lines if x.startswith("model name")), name
+        )
+    return f"{name}, {torch.get_num_threads()} threads, PyTorch {torch.__version__}"
+
+
+def records(
+    tasks: dict, shapes: dict, common: dict, rounds: int, base: str | None = None
+) -> list[dict]:
+    """Measure ``tasks``; the first is torchvision's default, ``base`` our own step.
+
+    ``shapes[name]`` says batch_norm, precision and floating-point operations of a task.
+    """
+    peaks = {name: peak_flops(dtype) for name, dtype in DTYPES.items()}
+    seconds = interleaved(tasks, rounds)
+    reference = seconds.iloc[:, 0]
+    rows = []
+    for name, (batch_norm, precision, flops) in shapes.items():
+        ratios = reference / seconds[name]
+        low, high = ratios.quantile([0.25, 0.75])
+        median = seconds[name].median()
+        peak = max(peaks[precision], peak_flops(DTYPES[precision], rounds=3))
+        rows.append(
+            {
+                "name": name,
+                **common,
+                "batch_norm": batch_norm,
+                "precision": precision,
+                "ratio_to_torchvision_default": round(ratios.median(), 3),
+                "ratio_low": round(low, 3),
+                "ratio_high": round(high, 3),
+                "fraction_of_peak": flops and round(flops / median / peak, 3),
+                "times_our_step": base
+                and round((seconds[name] / seconds[base]).median(), 3),
+            }
+        )
+        print(
+            f"{common['mode']:>6} {common['image_size']:>4} px  batch "
+            f"{common['batch_size']:>2}  {name:<32} {ratios.median():6.2f} times"
+        )
+    return rows
+
+
+def train(image_size: int, batch_size: int, rounds: int) -> list[dict]:
+    size = {"image_size": image_size, "batch_size": batch_size}
+    default = {"channels_last": False, "precision": "float32"}
+    plain = ours(image_size)
+    flops = network_flops(plain, image_size, batch_size, train=True)
+    augment, images = light_augmentation(image_size, batch_size)
+    tasks = {
+        "torchvision": training_step(torchvisions(), **size, **default),
+        "torchvision, our settings": training_step(torchvisions(), **size),
+    }
+    shapes = {name: (True, "float32", None) for name in tasks}
+    shapes["torchvision, our settings"] = (True, "bfloat16", None)
+    for precision in ("bfloat16", "float32"):
+        for batch_norm in (False, True):
+            name = f"ours{', batch norm' if batch_norm else ''}, {precision}"
+            model = ours(image_size, batch_norm=batch_norm)
+            tasks[name] = training_step(model, **size, precision=precision)
+            shapes[name] = (batch_norm, precision, flops)
+    name = "ours, local response norm, bfloat16"
+    model = ours(image_size, local_response_norm=True)
+    tasks[name] = training_step(model, **size)
+    shapes[name] = (False, "bfloat16", flops)
+    name = "our augmentation and transfer"
+    tasks[name] = lambda: prepare(augment(images), 0.2).contiguous(
+        memory_format=torch.channels_last
+    )
+    shapes[name] = (False, "float32", None)
+    return records(
+        tasks, shapes, {"mode": "train", **size}, rounds, base="ours, bfloat16"
+    )
+
+
+def infer(image_size: int, batch_size: int, rounds: int, compiled: bool) -> list[dict]:
+    x = torch.randn(batch_size, 3, image_size, image_size)
+    theirs, same = torchvisions().eval(), torchvisions().eval()
+    same.to(torch.bfloat16, memory_format=torch.channels_last)
+    like = x.to(torch.bfloat16, memory_format=torch.channels_last)
+    model = ours(image_size, batch_norm=True)
+    flops = network_flops(model, image_size, batch_size)
+    networks = {
+        "torchvision": (lambda: theirs(x), "float32", None),
+        "torchvision, our settings": (lambda: same(like), "bfloat16", None),
+    }
+    for precision in ("bfloat16", "float32"):
+        served = for_serving(model, precision=precision)
+        networks[f"ours, served, {precision}"] = (
+            lambda served=served: served(x),
+            precision,
+            flops,
+        )
+    if compiled:
+        frozen = for_serving(model, precision="bfloat16", compile=True)
+        networks["ours, served and compiled, bfloat16"] = (
+            lambda: frozen(x),
+            "bfloat16",
+            flops,
+        )
+    size = {"image_size": image_size, "batch_size": batch_size}
+    with torch.inference_mode():
+        return records(
+            {name: task for name, (task, _, _) in networks.items()},
+            {
+                name: (True, precision, f)
+                for name, (_, precision, f) in networks.items()
+            },
+            {"mode": "infer", **size},
+            rounds,
+        )
+
+
+def light_augmentation(image_size: int, n: int):
+    images = torch.randint(256, (n, 1, image_size, image_size), dtype=torch.uint8)
+    return Augment((3, 2), shift=0.04), images
+
+
+def epoch(image_size: int, batches: int, rounds: int) -> list[dict]:
+    """An epoch from uint8 images in memory, augmentation and validation included."""
+    n, held_out = 32 * batches, 32 * max(1, batches // 3)
+    augment, pixels = light_augmentation(image_size, n + held_out)
+    labels = torch.arange(n + held_out) % 2
+    blank = ("",) * (n + held_out)
+    targets = nn.functional.one_hot(labels, 2).float()
+    data = ImageSet(pixels, labels, targets, ("a", "b"), blank, blank)
+    train_set, validation = data.subset(slice(0, n)), data.subset(slice(n, None))
+
+    theirs = torchvisions()
+    theirs.fc = nn.Linear(1024, CLASSES)
+    optimizer = torch.optim.SGD(theirs.parameters(), lr=0.01, momentum=0.9)
+
+    def torchvision_epoch() -> None:
+        theirs.train()
+        for batch in torch.randperm(n).split(32):
+            outputs = theirs(prepare(augment(pixels[batch]), 0.2))
+            loss = googlenet_loss(type(outputs)(*outputs)[0], labels[batch])
+            loss = loss + 0.3 * sum(
+                googlenet_loss(head, labels[batch]) for head in outputs[1:]
+            )
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        theirs.eval()
+        with torch.inference_mode():
+            for images in validation.images.split(64):
+                theirs(prepare(images, 0.2))
+
+    def our_epoch(precision: str):
+        config = TrainingConfig(
+            image_size=image_size, epochs=1, grow=False, precision=precision
+        )
+        return lambda: fit(train_set, validation, config, progress=None)
+
+    tasks = {
+        "torchvision": torchvision_epoch,
+        "ours, batch norm, bfloat16": our_epoch("bfloat16"),
+        "ours, batch norm, float32": our_epoch("float32"),
+    }
+    shapes = {name: (True, name.split()[-1], None) for name in tasks}
+    shapes["torchvision"] = (True, "float32", None)
+    common = {"mode": "epoch", "image_size": image_size, "batch_size": 32}
+    return records(tasks, shapes, common, rounds)
+
+
+def peaks() -> list[dict]:
+    """The processor's own best, in thousand millions of operations per second."""
+    return [
+        {
+            "name": f"peak, {kind}",
+            "mode": "peak",
+            "precision": precision,
+            "gflops": round(peak_flops(dtype, kind) / 1e9),
+        }
+        for kind in ("convolution", "matrix product")
+        for precision, dtype in DTYPES.items()
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[96, 224])
+    parser.add_argument("--out", type=Path, default=FOLDER / "results.json")
+    parser.add_argument(
+        "--compile",
+        action=argparse.BooleanOptionalAction,
+        default=shutil.which("g++") is not None,
+        help="also torch.compile the served network (default: if there is a compiler)",
+    )
+    options = parser.parse_args()
+    torch.manual_seed(0)
+    _, reason = pick_precision("auto", torch.device("cpu"))
+    print(f"{machine()}; {reason}")
+    rows = peaks()
+    for size in options.sizes:
+        for batch in (32, 1):
+            rows += train(size, batch, options.rounds)
+            rows += infer(size, batch, options.rounds, options.compile)
+        rows += epoch(size, max(2, 8 * 96**2 // size**2), max(1, options.rounds // 2))
+    table = pd.DataFrame(rows).convert_dtypes().assign(machine=machine())
+    # Through pandas, which writes what wasn't measured as null.
+    text = json.dumps(json.loads(table.to_json(orient="records")), indent=1)
+    options.out.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

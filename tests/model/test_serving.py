@@ -1,0 +1,72 @@
+"""A network made ready for serving answers as before."""
+
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+from inception_lib import for_serving
+
+FORMS = {
+    "paper": {},
+    "batch norm": {"batch_norm": True},
+    "local response norm": {"local_response_norm": True},
+    "without heads": {"batch_norm": True, "aux_logits": False},
+}
+
+
+@pytest.fixture(params=FORMS.values(), ids=FORMS)
+def model(network, request):
+    return network(image_size=64, **request.param)
+
+
+# In standard deviations of the logits, as for_serving's description says.
+@pytest.mark.parametrize("precision, limit", [("float32", 1e-4), ("bfloat16", 0.05)])
+@pytest.mark.parametrize("size", [64, 75])
+def test_same_logits(model, precision, limit, size):
+    x = torch.randn(8, 3, size, size)
+    with torch.inference_mode():
+        expected = model.eval()(x)
+        found = for_serving(model, precision=precision)(x)
+    assert found.dtype == torch.float32
+    assert (found - expected).abs().max() < limit * expected.std()
+
+
+def test_the_model_itself_is_left_alone(model):
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    model.train()
+    for_serving(model, precision="bfloat16")
+    assert model.training
+    assert_close(dict(model.state_dict()), before, rtol=0, atol=0)
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_nothing_is_left_to_skip(model):
+    served = for_serving(model, precision="float32")
+    kinds = {type(layer).__name__ for layer in served.modules()}
+    assert not kinds & {"BatchNorm2d", "InceptionAux"}
+    assert not served.training
+
+
+def test_auto_measures(network, monkeypatch):
+    times = {torch.float32: 2.0, torch.bfloat16: 1.0}
+    where = "inception_lib.model.device.seconds_per_convolution"
+    monkeypatch.setattr(where, times.__getitem__)
+    served = for_serving(network(image_size=64))
+    assert {p.dtype for p in served.parameters()} == {torch.bfloat16}
+
+
+def test_compiled(network):
+    torch._dynamo.reset()
+    model = network(image_size=64, batch_norm=True).eval()
+    x = torch.randn(2, 3, 64, 64)
+    with torch.inference_mode():
+        found = for_serving(model, precision="float32", compile=True)(x)
+        assert_close(found, model(x), rtol=1e-3, atol=1e-3)
+
+
+def test_wrong_input(network):
+    with pytest.raises(ValueError, match="expected a GoogLeNet, got Linear"):
+        for_serving(nn.Linear(2, 2))
+    with pytest.raises(ValueError, match="float16"):
+        for_serving(network(image_size=64), precision="float16")

@@ -1,0 +1,78 @@
+"""The benchmark runs, and the README shows what was measured."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+import bench  # noqa: E402
+import report  # noqa: E402
+
+FIELDS = {
+    "name",
+    "mode",
+    "image_size",
+    "batch_size",
+    "batch_norm",
+    "precision",
+    "ratio_to_torchvision_default",
+    "fraction_of_peak",
+}
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """One round at 64 px: that it runs, not what it finds."""
+    out = tmp_path_factory.mktemp("bench") / "results.json"
+    with pytest.MonkeyPatch.context() as patch:
+        options = ["--rounds", "1", "--sizes", "64", "--no-compile", "--out", str(out)]
+        patch.setattr(sys, "argv", ["bench.py", *options])
+        bench.main()
+    return json.loads(out.read_text())
+
+
+def test_committed_results_have_every_case(small):
+    committed = json.loads((ROOT / "benchmarks" / "results.json").read_text())
+
+    def cases(records):
+        return {
+            (r["name"], r["mode"], r["batch_size"])
+            for r in records
+            if "compiled" not in r["name"]
+        }
+
+    assert cases(committed) == cases(small)
+    assert {r["image_size"] for r in committed} == {96, 224, None}
+
+
+def test_records_are_complete(small):
+    measured = [r for r in small if r["mode"] != "peak"]
+    assert {r["mode"] for r in measured} == {"train", "infer", "epoch"}
+    for record in measured:
+        assert record.keys() >= FIELDS
+        assert record["ratio_low"] <= record["ratio_high"]
+        assert record["machine"]
+        assert not (record["fraction_of_peak"] or 0) > 1.5
+    ones = [
+        r["ratio_to_torchvision_default"] for r in small if r["name"] == "torchvision"
+    ]
+    assert ones == [1.0] * 5
+
+
+def test_readme_shows_the_table_and_the_machine():
+    results = report.measurements()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert report.table(results) in readme
+    assert results["machine"][0] in readme
+
+
+def test_figure_shows_what_was_measured():
+    figure = report.figure(report.measurements())
+    assert [len(ax.patches) for ax in figure.axes] == [
+        2 * len(report.SHOWN["train"]),
+        2 * len(report.SHOWN["infer"]),
+    ]
