@@ -7,8 +7,9 @@ Table 1, adding a bias, a ReLU, a norm and a pooling count as nothing.
 from dataclasses import dataclass
 
 from ..model import GOOGLENET_WIDTHS, BranchWidths
-from ..model.googlenet import map_sizes
-from ..model.layers import check_positive
+from ..model.googlenet import check_image_size, map_sizes
+from ..model.inception import check_module
+from ..model.layers import check_flag, check_positive
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,11 @@ def convolution(
     the bias. Raises ValueError if a number is not a positive integer or groups don't
     divide the channels.
     """
-    height, width = (
-        kernel_size if isinstance(kernel_size, tuple) else (kernel_size, kernel_size)
-    )
+    sides = kernel_size if isinstance(kernel_size, tuple) else (kernel_size,) * 2
+    if len(sides) != 2:
+        raise ValueError(f"kernel_size must be one number or two, got {kernel_size}")
+    height, width = sides
+    check_flag(bias=bias, batch_norm=batch_norm)
     check_positive(
         in_channels=in_channels,
         out_channels=out_channels,
@@ -67,6 +70,7 @@ def convolution(
 
 def linear(in_features: int, out_features: int, *, bias: bool = True) -> Cost:
     """A fully connected layer: a 1×1 convolution on a 1×1 map."""
+    check_positive(in_features=in_features, out_features=out_features)
     return convolution(in_features, out_features, 1, bias=bias)
 
 
@@ -92,6 +96,7 @@ def break_even_width(in_channels: int, out_channels: int, kernel_size: int) -> i
 
     From width·in + k²·width·out ≤ k²·in·out. Zero if even a width of 1 costs more.
     """
+    check_positive(kernel_size=kernel_size)
     direct = convolution(in_channels, out_channels, kernel_size, bias=False).parameters
     return direct // (in_channels + kernel_size**2 * out_channels)
 
@@ -107,6 +112,7 @@ def inception(
     """The six convolutions of an Inception module by name; ``sum(….values())`` is the
     module.
     """
+    check_module(in_channels, widths, kernel_size_5x5, batch_norm)
     w = widths
     convolutions = {
         "1x1": (in_channels, w.ch1x1, 1),
@@ -130,6 +136,7 @@ def naive_inception(
     Its pooling branch costs nothing and hands on all its input: the output has
     ch1x1 + ch3x3 + ch5x5 + in_channels channels.
     """
+    check_module(in_channels, widths, 5, False)
     return {
         "1x1": convolution(in_channels, widths.ch1x1, 1, map_size),
         "3x3": convolution(in_channels, widths.ch3x3, 3, map_size),
@@ -139,6 +146,7 @@ def naive_inception(
 
 def auxiliary(in_channels: int, num_classes: int, *, batch_norm: bool = False) -> Cost:
     """An auxiliary head: 1×1 to 128 channels on a 4×4 map, then two linear layers."""
+    check_positive(num_classes=num_classes)
     return (
         convolution(in_channels, 128, 1, 4, batch_norm=batch_norm)
         + linear(128 * 4 * 4, 1024)
@@ -149,7 +157,11 @@ def auxiliary(in_channels: int, num_classes: int, *, batch_norm: bool = False) -
 def module_inputs(
     image_size: int = 224, pool4_kernel_size: int = 3
 ) -> dict[str, tuple[int, int]]:
-    """Of each of the nine modules: the channels that it reads, and its map's side."""
+    """Of each of the nine modules: the channels that it reads, and its map's side.
+
+    Raises ValueError on images that are too small for the network.
+    """
+    check_image_size(image_size, False, pool4_kernel_size)
     sizes = map_sizes(image_size, pool4_kernel_size)
     pool_before = {"3": "maxpool2", "4": "maxpool3", "5": "maxpool4"}
     inputs, channels = {}, 192  # of conv2
@@ -170,7 +182,12 @@ def googlenet_parts(
 ) -> dict[str, dict[str, Cost]]:
     """``googlenet``'s rows, each split into its convolutions by name: {"3a": {"1x1":
     …}}.
+
+    Raises ValueError on what ``GoogLeNet`` refuses.
     """
+    check_positive(num_classes=num_classes)
+    check_flag(aux_logits=aux_logits)
+    check_image_size(image_size, aux_logits, pool4_kernel_size)
     sizes = map_sizes(image_size, pool4_kernel_size)
     norm = {"batch_norm": batch_norm}
     rows = {

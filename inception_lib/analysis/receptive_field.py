@@ -6,6 +6,7 @@ from typing import NamedTuple
 from torch import nn
 
 from ..model import GoogLeNet, Inception
+from ..model.layers import check_positive
 
 BRANCHES = {"1x1": "branch1", "3x3": "branch2", "5x5": "branch3", "pool": "branch4"}
 
@@ -46,9 +47,11 @@ def through(layers: Iterable[tuple[int, int]], view: View = PIXEL) -> View:
     A kernel of k places widens the view by k − 1 steps of the map that it walks on; a
     stride makes the steps of all later maps longer. See Araujo, Norris and Sim 2019,
     "Computing Receptive Fields of Convolutional Neural Networks" (Distill).
+    Raises ValueError on a number that is no positive integer.
     """
     smallest, largest, jump = view
     for kernel_size, stride in layers:
+        check_positive(kernel_size=kernel_size, stride=stride)
         wider = (kernel_size - 1) * jump
         smallest, largest, jump = smallest + wider, largest + wider, jump * stride
     return View(smallest, largest, jump)
@@ -58,8 +61,10 @@ def inception_views(model: GoogLeNet) -> dict[str, dict[str, View]]:
     """For each module and branch its view: {"3a": {"1x1": View(27, 27, 8), …}, …}.
 
     Concatenation gives the next module every view at once, from the smallest of the
-    branches to the largest.
+    branches to the largest. Raises TypeError on anything but a GoogLeNet.
     """
+    if not isinstance(model, GoogLeNet):
+        raise TypeError(f"model must be a GoogLeNet, got a {type(model).__name__}")
     view, views = PIXEL, {}
     for name, layer in model.named_children():
         if isinstance(layer, Inception):

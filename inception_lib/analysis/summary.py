@@ -25,9 +25,15 @@ def layer_table(
 
     Only shapes are computed, on a copy without data: the model, its mode, its batch
     norm statistics and the random state stay as they are. Raises ValueError on a bad
-    input size.
+    input size, TypeError on a model that is none.
     """
-    if len(input_size) != 4 or min(input_size) < 1:
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be an nn.Module, got a {type(model).__name__}")
+    if (
+        not isinstance(input_size, tuple | list)
+        or len(input_size) != 4
+        or not all(type(n) is int and n > 0 for n in input_size)
+    ):
         raise ValueError(f"input_size must be N×C×H×W, all positive, got {input_size}")
     model = copy.deepcopy(model).to("meta")
     model.train()  # the heads take part in training only
@@ -59,5 +65,5 @@ def printed_table1() -> pd.DataFrame:
     """Table 1 of arXiv:1409.4842 as printed; ``printed_params`` and ``printed_ops`` are
     text.
     """
-    with (files(__package__) / "paper_table1.csv").open() as file:
+    with (files(__package__) / "paper_table1.csv").open(encoding="utf-8") as file:
         return pd.read_csv(file)

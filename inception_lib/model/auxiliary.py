@@ -21,6 +21,7 @@ def auxiliary_pool(map_size: int) -> nn.AvgPool2d:
     Stride = map_size // 4 and kernel = map_size − 3·stride: the paper's 5×5/3 on a
     14×14 map. Raises ValueError below 4, where there is nothing left to average.
     """
+    check_positive(map_size=map_size)
     if map_size < 4:
         raise ValueError(
             f"an auxiliary head needs a map of at least 4×4 to pool to 4×4, "

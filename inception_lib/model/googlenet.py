@@ -10,9 +10,11 @@ from .inception import BranchWidths, Inception
 from .layers import (
     BasicConv2d,
     check_channels,
+    check_flag,
     check_positive,
     check_rate,
     flatten,
+    is_number,
     linear,
 )
 from .local_response_norm import LocalResponseNorm
@@ -49,8 +51,9 @@ def map_sizes(image_size: int, pool4_kernel_size: int = 3) -> dict[str, int]:
 
     The keys are the layers that shrink the map. A max pool with ``ceil_mode`` keeps a
     border that does not fill a whole window: ceil((n − kernel) / 2) + 1. A 0 says that
-    nothing is left.
+    nothing is left. Raises ValueError on a number that is no positive integer.
     """
+    check_positive(image_size=image_size, pool4_kernel_size=pool4_kernel_size)
     n = (image_size - 1) // 2 + 1  # 7×7, stride 2, padding 3
     sizes = {"conv1": n}
     kernels = {
@@ -75,6 +78,23 @@ def smallest_image_size(aux_logits: bool = False, pool4_kernel_size: int = 3) ->
         return all(sizes.values()) and (not aux_logits or sizes["maxpool3"] >= 4)
 
     return next(size for size in range(1, 225) if fits(size))
+
+
+def check_image_size(image_size: int, aux_logits: bool, pool4_kernel_size: int) -> None:
+    """Raise a ValueError if the images are too small, or the fourth pool is unknown."""
+    check_positive(image_size=image_size, pool4_kernel_size=pool4_kernel_size)
+    if pool4_kernel_size not in (2, 3):
+        raise ValueError(
+            f"pool4_kernel_size must be 3 (the paper) or 2 (torchvision), "
+            f"got {pool4_kernel_size!r}"
+        )
+    smallest = smallest_image_size(aux_logits, pool4_kernel_size)
+    if image_size < smallest:
+        raise ValueError(
+            f"image_size={image_size} is too small: a GoogLeNet "
+            f"{'with' if aux_logits else 'without'} auxiliary heads needs at least "
+            f"{smallest}×{smallest} pixels"
+        )
 
 
 class GoogLeNet(nn.Module):
@@ -114,21 +134,14 @@ class GoogLeNet(nn.Module):
         pool4_kernel_size: int = 3,
     ):
         super().__init__()
-        check_positive(
-            num_classes=num_classes,
-            image_size=image_size,
-            pool4_kernel_size=pool4_kernel_size,
-        )
+        check_positive(num_classes=num_classes)
         check_rate(dropout=dropout, dropout_aux=dropout_aux)
-        if pool4_kernel_size not in (2, 3):
-            raise ValueError(
-                f"pool4_kernel_size must be 3 (the paper) or 2 (torchvision), "
-                f"got {pool4_kernel_size!r}"
-            )
+        check_flag(aux_logits=aux_logits, local_response_norm=local_response_norm)
+        check_image_size(image_size, aux_logits, pool4_kernel_size)
         self.aux_logits = aux_logits
         self.pool4_kernel_size = pool4_kernel_size
         self._smallest_input = smallest_image_size(False, pool4_kernel_size)
-        self._image_size = self._checked(image_size)
+        self._image_size = image_size
 
         def conv(
             c_in: int, c_out: int, kernel_size: int, stride: int = 1
@@ -197,19 +210,6 @@ class GoogLeNet(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.fc = linear(1024, num_classes, gain=1.0)
 
-    def _checked(self, image_size: int) -> int:
-        smallest = smallest_image_size(self.aux_logits, self.pool4_kernel_size)
-        if image_size < smallest:
-            heads = (
-                "with auxiliary heads" if self.aux_logits else "without auxiliary heads"
-            )
-            raise ValueError(
-                f"image_size={image_size} is too small: a GoogLeNet {heads} needs "
-                f"at least "
-                f"{smallest}×{smallest} pixels"
-            )
-        return image_size
-
     @property
     def image_size(self) -> int:
         """Side of the square training images, in pixels: sets the heads' pooling."""
@@ -217,8 +217,8 @@ class GoogLeNet(nn.Module):
 
     @image_size.setter
     def image_size(self, image_size: int) -> None:
-        check_positive(image_size=image_size)
-        self._image_size = self._checked(image_size)
+        check_image_size(image_size, self.aux_logits, self.pool4_kernel_size)
+        self._image_size = image_size
         for head in (self.aux1, self.aux2):
             if head is not None:
                 head.pool = auxiliary_pool(map_sizes(image_size)["maxpool3"])
@@ -275,7 +275,7 @@ def googlenet_loss(
     plain cross-entropy. Raises ValueError on a negative weight or targets of another
     length.
     """
-    if aux_weight < 0:
+    if not is_number(aux_weight) or not aux_weight >= 0:
         raise ValueError(f"aux_weight must not be negative, got {aux_weight!r}")
     logits = outputs.logits if isinstance(outputs, GoogLeNetOutputs) else outputs
     if len(targets) != len(logits):

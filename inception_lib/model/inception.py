@@ -5,7 +5,7 @@ from dataclasses import astuple, dataclass, fields
 import torch
 from torch import Tensor, nn
 
-from .layers import BasicConv2d, check_channels, check_positive
+from .layers import BasicConv2d, check_channels, check_flag, check_positive
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,21 @@ class BranchWidths:
         return self.ch1x1 + self.ch3x3 + self.ch5x5 + self.pool_proj
 
 
+def check_module(
+    in_channels: int, widths: BranchWidths, kernel_size_5x5: int, batch_norm: bool
+) -> None:
+    """Raise a ValueError that names the first argument that gives no module."""
+    check_positive(in_channels=in_channels, kernel_size_5x5=kernel_size_5x5)
+    if kernel_size_5x5 % 2 == 0:
+        raise ValueError(
+            "kernel_size_5x5 must be odd, or the branch would change H and W; "
+            f"got {kernel_size_5x5}"
+        )
+    if not isinstance(widths, BranchWidths):
+        raise ValueError(f"widths must be a BranchWidths, got {widths!r}")
+    check_flag(batch_norm=batch_norm)
+
+
 class Inception(nn.Module):
     """N×in_channels×H×W -> N×widths.out_channels×H×W.
 
@@ -60,14 +75,7 @@ class Inception(nn.Module):
         kernel_size_5x5: int = 5,
     ):
         super().__init__()
-        check_positive(in_channels=in_channels, kernel_size_5x5=kernel_size_5x5)
-        if kernel_size_5x5 % 2 == 0:
-            raise ValueError(
-                "kernel_size_5x5 must be odd, or the branch would change H and W; "
-                f"got {kernel_size_5x5}"
-            )
-        if not isinstance(widths, BranchWidths):
-            raise ValueError(f"widths must be a BranchWidths, got {widths!r}")
+        check_module(in_channels, widths, kernel_size_5x5, batch_norm)
         self.in_channels = in_channels
 
         def conv(c_in: int, c_out: int, kernel_size: int = 1) -> BasicConv2d:

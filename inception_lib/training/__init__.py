@@ -1,5 +1,5 @@
-"""Training: data, augment, config, loop, metrics, checkpoint; `python -m` runs the
-command.
+"""Training: data, augment, config, loop, metrics, checkpoint; then stream, for folders
+larger than memory, and distributed. `python -m` runs the command.
 """
 
 from .augment import Augment
@@ -7,14 +7,19 @@ from .checkpoint import Run, load_run, save_run
 from .config import TrainingConfig
 from .data import ImageSet, image_folder, pixel_std, prepare, solar_cells, split
 from .loop import fit
+from .pictures import load_picture
+from .stream import ImageStream, image_stream
 
 __all__ = [
     "Augment",
     "ImageSet",
+    "ImageStream",
     "Run",
     "TrainingConfig",
     "fit",
     "image_folder",
+    "image_stream",
+    "load_picture",
     "load_run",
     "pixel_std",
     "prepare",

@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
+from ..model.layers import check_rate, is_number
+
 
 class Augment:
     """Random changes that keep the class: N×C×S×S uint8 -> the same shape and type.
@@ -34,16 +36,15 @@ class Augment:
         rotate: float = 0.0,
         contrast: float = 0.0,
     ):
-        if not set(mirrored) <= {2, 3}:
+        if not isinstance(mirrored, tuple | list) or not all(
+            type(dim) is int and dim in (2, 3) for dim in mirrored
+        ):
             raise ValueError(
-                f"mirrored may hold the dimensions 2 and 3, got {mirrored}"
+                f"mirrored may hold the dimensions 2 and 3, got {mirrored!r}"
             )
-        strengths = {"shift": shift, "scale": scale, "contrast": contrast}
-        for name, value in strengths.items():
-            if not 0 <= value < 1:
-                raise ValueError(f"{name} must be at least 0 and below 1, got {value}")
-        if not 0 <= rotate <= 180:
-            raise ValueError(f"rotate must be 0 to 180 degrees, got {rotate}")
+        check_rate(shift=shift, scale=scale, contrast=contrast)
+        if not is_number(rotate) or not 0 <= rotate <= 180:
+            raise ValueError(f"rotate must be 0 to 180 degrees, got {rotate!r}")
         self.mirrored, self.shift, self.scale = mirrored, shift, scale
         self.rotate, self.contrast = rotate, contrast
 
@@ -65,7 +66,7 @@ class Augment:
     def _crop(self, x: Tensor) -> Tensor:
         """Shift by whole pixels: widen all images by reflection, cut each elsewhere."""
         size = x.shape[-1]
-        pad = round(self.shift * size)
+        pad = min(round(self.shift * size), size - 1)  # as far as a reflection goes
         wide = TF.pad(x, [pad], padding_mode="reflect")
         corners = torch.randint(0, 2 * pad + 1, (len(x), 2)).tolist()
         return torch.stack(

@@ -1,22 +1,26 @@
 """Runs on disk, finished or not: tensors in safetensors, the rest in JSON."""
 
+import hashlib
 import json
+import math
 import os
-from dataclasses import asdict, dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import pandas as pd
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from ..model import GoogLeNet
+from . import distributed
 from .config import TrainingConfig
 from .data import ImageSet
 from .predict import predict
 
-FORMAT = 1
+FORMAT = 2  # 1 had no checksum
 
 
 @dataclass
@@ -39,44 +43,85 @@ class Run:
 
         Averaged over the image and its mirrorings (``config.mirrored``).
         """
-        images = data.resized(self.config.image_size).images
-        return predict(
-            self.model, images, self.pixel_std, mirrored=self.config.mirrored
-        )
+        resized = data.resized(self.config.image_size)
+        return self.probabilities(resized, mirrored=self.config.mirrored)
+
+    def probabilities(self, data: ImageSet, **options) -> Tensor:
+        """``predict.predict`` on images of the right size. Processes that train
+        together compute a share each; all of them must call it, and get the whole.
+        """
+        own = distributed.share(len(data))
+        parts = [
+            predict(self.model, images, self.pixel_std, **options)
+            for images in data.pictures(own)
+        ]
+        return distributed.gather(torch.cat(parts), len(data))
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all.
+
+    It is written beside its place, flushed to the disk and then renamed, so that a
+    crash at any instant leaves the previous file as it was. Raises OSError, in words,
+    if the disk is full or can't be written.
+    """
+    temporary = path.with_name(path.name + ".part")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        if os.name == "posix":  # elsewhere a folder can't be opened
+            folder = os.open(path.parent, os.O_RDONLY)
+            os.fsync(folder)
+            os.close(folder)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()  # gives the space back
+        raise OSError(
+            f"can't write {path} ({error.strerror or error}): what was there before is "
+            "unchanged; make room or choose another folder"
+        ) from error
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], info: dict) -> None:
-    """Write both into one safetensors file, whole or not at all.
-
-    The file is written beside its place, flushed to the disk and then renamed, so that
-    a crash at any instant leaves the previous file as it was.
-    """
-    temporary = path.with_name(path.name + ".part")
+    """Write both into one safetensors file, whole or not at all, with a checksum."""
     whole = {
         name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()
     }
-    save_file(
-        whole, temporary, metadata={"info": json.dumps({"format": FORMAT, **info})}
-    )
-    with open(temporary, "rb") as file:
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    text = {"format": FORMAT, "sha256": checksum(whole, info), **info}
+    write_file(path, save(whole, {"info": json.dumps(text)}))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
-    """What ``write_tensors`` wrote. A damaged or foreign file is a ValueError."""
+    """What ``write_tensors`` wrote. A damaged, edited or foreign file is a
+    ValueError.
+    """
     try:
         with safe_open(path, "pt") as file:
             info = json.loads((file.metadata() or {})["info"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+        version = info.pop("format", None)
+        if version == FORMAT and info.pop("sha256") != checksum(tensors, info):
+            raise ValueError("another checksum")
+    except (SafetensorError, KeyError, ValueError) as error:
         raise ValueError(
             f"{path} is not a file of this library, or it is damaged: "
             "train again, or restore it"
         ) from error
-    if info.pop("format", None) != FORMAT:
+    if version not in (1, FORMAT):
         raise ValueError(f"{path} was written by another version of this library")
     return tensors, info
+
+
+def checksum(tensors: dict[str, Tensor], info: dict) -> str:
+    """SHA-256 of the information and of all values, in the order of their names."""
+    digest = hashlib.sha256(json.dumps(info).encode())
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def save_run(run: Run, folder: str | Path, metrics: dict | None = None) -> Path:
@@ -91,10 +136,14 @@ def save_run(run: Run, folder: str | Path, metrics: dict | None = None) -> Path:
         "pixel_std": run.pixel_std,
         "interrupted": run.interrupted,
     }
-    (folder / "config.json").write_text(json.dumps(info, indent=2) + "\n")
-    run.history.to_csv(folder / "history.csv", index=False)
+    texts = {
+        "config.json": json.dumps(info, indent=2) + "\n",
+        "history.csv": run.history.to_csv(index=False),
+    }
     if metrics is not None:
-        (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+        texts["metrics.json"] = json.dumps(metrics, indent=2) + "\n"
+    for name, text in texts.items():
+        write_file(folder / name, text.encode())
     write_tensors(folder / "model.safetensors", run.model.state_dict(), info)
     return folder
 
@@ -112,18 +161,24 @@ def load_run(folder: str | Path) -> Run:
             f"`python -m inception_lib.training --out {folder}` writes it"
         )
     tensors, info = read_tensors(path)
-    config = TrainingConfig(**info["config"])
-    model = build_model(config, len(info["classes"]))
-    model.load_state_dict(tensors)
     history = path.with_name("history.csv")
-    return Run(
-        model.to(memory_format=torch.channels_last).eval(),
-        config,
-        tuple(info["classes"]),
-        info["pixel_std"],
-        pd.read_csv(history) if history.is_file() else pd.DataFrame(),
-        info["interrupted"],
-    )
+    try:
+        config = TrainingConfig(**info["config"])
+        model = build_model(config, len(info["classes"]))
+        model.load_state_dict(tensors)
+        return Run(
+            model.to(memory_format=torch.channels_last).eval(),
+            config,
+            tuple(info["classes"]),
+            info["pixel_std"],
+            pd.read_csv(history) if history.is_file() else pd.DataFrame(),
+            info["interrupted"],
+        )
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"{folder} doesn't hold a finished run of this library, with its "
+            "history.csv: train again, or restore it"
+        ) from error
 
 
 def build_model(config: TrainingConfig, num_classes: int) -> GoogLeNet:
@@ -136,55 +191,92 @@ def build_model(config: TrainingConfig, num_classes: int) -> GoogLeNet:
     )
 
 
+@dataclass
+class State:
+    """All that the next epoch depends on, besides the configuration and the images."""
+
+    model: GoogLeNet
+    average: torch.optim.swa_utils.AveragedModel
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    precision: str  # what "auto" chose: a second measurement might choose otherwise
+    rows: list[dict] = field(default_factory=list)  # of the history
+
+
+def fingerprint(train: ImageSet, pixel_std: float) -> dict:
+    """Enough of the training images to notice that they are others."""
+    return {"classes": train.classes, "count": len(train), "pixel_std": pixel_std}
+
+
 def save_checkpoint(
-    path: Path,
-    config: TrainingConfig,
-    rows: list[dict],
-    model,
-    average,
-    optimizer,
-    schedule,
+    path: Path, config: TrainingConfig, images: dict, state: State
 ) -> None:
-    """Write all that the next epoch depends on: weights, moments, schedule, random
-    state.
+    """Write the state, and the random numbers', after an epoch. ``images`` is the
+    ``fingerprint``.
     """
-    state = optimizer.state_dict()
-    tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
-    tensors |= {f"average.{k}": v for k, v in average.state_dict().items()}
-    for index, moments in state["state"].items():
+    optimizer = state.optimizer.state_dict()
+    tensors = {f"model.{k}": v for k, v in state.model.state_dict().items()}
+    tensors |= {f"average.{k}": v for k, v in state.average.state_dict().items()}
+    for index, moments in optimizer["state"].items():
         tensors |= {f"optimizer.{index}.{k}": v for k, v in moments.items()}
     tensors["random"] = torch.get_rng_state()
+    if torch.cuda.is_available():
+        tensors["random_cuda"] = torch.cuda.get_rng_state()
     info = {
         "config": asdict(config),
-        "rows": rows,
-        "groups": state["param_groups"],
-        "schedule": schedule.state_dict(),
+        "images": images,
+        "rows": state.rows,
+        "precision": state.precision,
+        "groups": optimizer["param_groups"],
+        "schedule": state.schedule.state_dict(),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     write_tensors(path, tensors, info)
 
 
 def load_checkpoint(
-    path: Path, config: TrainingConfig, model, average, optimizer, schedule
-) -> list[dict]:
-    """Put back all that ``save_checkpoint`` wrote; returns the history's rows."""
+    path: Path, config: TrainingConfig, images: dict, state: State
+) -> None:
+    """Put back into ``state`` all that ``save_checkpoint`` wrote.
+
+    Raises FileNotFoundError if there is nothing, ValueError if it is damaged or belongs
+    to another configuration or to other images.
+    """
     if not path.is_file():
         raise FileNotFoundError(f"nothing to resume: there is no checkpoint {path}")
     tensors, info = read_tensors(path)
-    if info["config"] != asdict(config):
-        changed = [k for k, v in asdict(config).items() if info["config"].get(k) != v]
+    if "rows" not in info:
+        raise ValueError(f"{path} holds a finished network, not a run to go on with")
+    changed = [
+        f.name
+        for f in fields(config)
+        if f.compare
+        and info["config"].get(f.name, f.default) != getattr(config, f.name)
+    ]
+    if changed:
         raise ValueError(
             f"{path} belongs to a run with another {', '.join(changed)}: repeat its "
             "options, or choose another folder"
+        )
+    theirs = info["images"]
+    if (theirs["classes"], theirs["count"]) != (
+        list(images["classes"]),
+        images["count"],
+    ) or not math.isclose(theirs["pixel_std"], images["pixel_std"], rel_tol=1e-6):
+        raise ValueError(
+            f"{path} belongs to a run on other images ({theirs['count']} of the "
+            f"classes {', '.join(theirs['classes'])}): restore them, or choose another "
+            "folder"
         )
 
     def part(prefix: str) -> dict[str, Tensor]:
         n = len(prefix)
         return {k[n:]: v for k, v in tensors.items() if k.startswith(prefix)}
 
-    model.load_state_dict(part("model."))
-    average.load_state_dict(part("average."))
-    params = [p for group in optimizer.param_groups for p in group["params"]]
+    state.model.load_state_dict(part("model."))
+    state.average.load_state_dict(part("average."))
+    groups = state.optimizer.param_groups
+    params = [p for group in groups for p in group["params"]]
     moments: dict[int, dict[str, Tensor]] = {}
     for name, tensor in part("optimizer.").items():
         index, key = name.split(".")
@@ -192,7 +284,11 @@ def load_checkpoint(
             # In the memory layout of its weight, as the fused step expects it.
             tensor = torch.empty_like(params[int(index)]).copy_(tensor)
         moments.setdefault(int(index), {})[key] = tensor
-    optimizer.load_state_dict({"state": moments, "param_groups": info["groups"]})
-    schedule.load_state_dict(info["schedule"])
+    state.optimizer.load_state_dict({"state": moments, "param_groups": info["groups"]})
+    state.schedule.load_state_dict(info["schedule"])
+    state.rows[:] = info["rows"]
+    if config.precision == "auto":
+        state.precision = info["precision"]
     torch.set_rng_state(tensors["random"])
-    return info["rows"]
+    if "random_cuda" in tensors and torch.cuda.is_available():
+        torch.cuda.set_rng_state(tensors["random_cuda"])

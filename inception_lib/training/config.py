@@ -1,10 +1,30 @@
 """Every choice of a training run, in one place; the command line is made from it."""
 
-from dataclasses import dataclass, field, fields
+import math
+from dataclasses import Field, dataclass, field, fields
 
 
-def option(default, help: str, choices: tuple[str, ...] | None = None):
-    return field(default=default, metadata={"help": help, "choices": choices})
+def option(
+    default, help: str, choices: tuple[str, ...] | None = None, compare: bool = True
+):
+    """A field with its help. One with ``compare=False`` says how to compute, not what:
+    a run may go on with another.
+    """
+    metadata = {"help": help, "choices": choices}
+    return field(default=default, compare=compare, metadata=metadata)
+
+
+def check_type(f: Field, value: object) -> None:
+    """Raise a ValueError unless ``value`` is of the type of the field's default."""
+    if f.default is None:
+        kind = "a number, or None"
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        fits = value is None or (number and math.isfinite(value))
+    else:
+        kinds = {bool: "True or False", int: "a whole number", str: "a text"}
+        kind, fits = kinds[type(f.default)], type(value) is type(f.default)
+    if not fits:
+        raise ValueError(f"{f.name} must be {kind}, got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -26,6 +46,11 @@ class TrainingConfig:
     lr: float | None = option(
         None, "peak learning rate; by default the optimizer's: AdamW 0.002, SGD 0.01"
     )
+    schedule: str = option(
+        "cosine",
+        "of the learning rate; paper: 4 %% less every 8 epochs",
+        ("cosine", "paper"),
+    )
     optimizer: str = option(
         "adamw", "sgd is the paper's: momentum 0.9", ("adamw", "sgd")
     )
@@ -36,8 +61,9 @@ class TrainingConfig:
     aux: bool = option(True, "the two auxiliary heads, at weight 0.3")
     augmentation: str = option(
         "light",
-        "light: small shifts; strong, for long runs: also scale, rotation, contrast",
-        ("light", "strong"),
+        "light: small shifts; strong, for long runs: also scale, rotation, contrast; "
+        "paper, for photographs: patches of 8 to 100 %% of the area, and colours",
+        ("light", "strong", "paper"),
     )
     flips: str = option(
         "auto",
@@ -52,21 +78,35 @@ class TrainingConfig:
     final: bool = option(
         False, "when all is chosen: train on the validation images as well"
     )
+    accumulate: int = option(
+        1,
+        "parts that each process cuts its share of a batch into, to save memory",
+        compare=False,
+    )
+    stream: bool = option(
+        False, "leave the pictures of a large folder on disk and read them as needed"
+    )
+    workers: int = option(
+        2, "with --stream: processes that read, per process that trains", compare=False
+    )
     seed: int = option(0, "of the weights, the order and the augmentation")
     split_seed: int = option(0, "of the split into training, validation and test")
 
     def __post_init__(self):
         for f in fields(self):
             choices, value = f.metadata["choices"], getattr(self, f.name)
+            check_type(f, value)
             if choices and value not in choices:
                 raise ValueError(
                     f"{f.name} must be one of {', '.join(choices)}, got {value!r}"
                 )
-        for name in ("image_size", "epochs", "batch_size"):
+        for name in ("image_size", "epochs", "batch_size", "accumulate", "workers"):
             if getattr(self, name) < 1:
                 raise ValueError(
                     f"{name} must be at least 1, got {getattr(self, name)}"
                 )
+        if self.stream and self.data == "solar-cells":
+            raise ValueError("stream reads a folder: name one with data")
         if self.lr is not None and not self.lr > 0:
             raise ValueError(f"lr must be positive, got {self.lr}")
         if self.weight_decay is not None and not self.weight_decay >= 0:

@@ -1,6 +1,7 @@
 """Images in memory: the solar cells, a folder with a subfolder per class, the split."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
@@ -15,13 +16,23 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
-from .pictures import find_files, read_picture, reason
+from ..model.layers import check_positive
+from .pictures import find_files, read_picture, reason, shown
 
 LAYOUT = """\
 expected a folder with at least two subfolders, one per class, with pictures in them:
   {path}/cats/1.jpg
   {path}/cats/2.png
   {path}/dogs/1.jpg"""
+
+
+def check_tensor(name: str, value: object, dtype: torch.dtype) -> None:
+    """Raise a ValueError unless ``value`` is a tensor of this type with a first
+    dimension.
+    """
+    if not isinstance(value, Tensor) or value.dtype != dtype or not value.dim():
+        got = value.dtype if isinstance(value, Tensor) else type(value).__name__
+        raise ValueError(f"{name} must be a tensor of {dtype}, got {got}")
 
 
 @dataclass(frozen=True)
@@ -34,7 +45,8 @@ class ImageSet:
     - ``groups``: N strings, a second key for the split: the cell type, or "".
     - ``names``: N strings.
 
-    Raises ValueError if the lengths disagree or the images have another shape or type.
+    Raises ValueError if the lengths disagree, or a part has another shape, type or
+    range.
     """
 
     images: Tensor
@@ -45,10 +57,17 @@ class ImageSet:
     names: tuple[str, ...]
 
     def __post_init__(self):
-        if self.images.dtype != torch.uint8 or self.images.dim() != 4:
+        kinds = {"images": torch.uint8, "labels": torch.int64, "targets": torch.float32}
+        for name, dtype in kinds.items():
+            check_tensor(name, getattr(self, name), dtype)
+        for name in ("classes", "groups", "names"):
+            if not isinstance(getattr(self, name), tuple):
+                raise ValueError(
+                    f"{name} must be a tuple, got {type(getattr(self, name)).__name__}"
+                )
+        if self.images.dim() != 4:
             raise ValueError(
-                f"images must be N×C×S×S uint8, got {self.images.dtype} "
-                f"of shape {tuple(self.images.shape)}"
+                f"images must be N×C×S×S, got shape {tuple(self.images.shape)}"
             )
         parts = (self.images, self.labels, self.targets, self.groups, self.names)
         if len({len(part) for part in parts}) != 1:
@@ -56,6 +75,11 @@ class ImageSet:
                 "images, labels, targets, groups and names must be equally many, got "
                 + ", ".join(str(len(part)) for part in parts)
             )
+        k = len(self.classes)
+        if self.targets.shape[1:] != (k,) or not self.targets.isfinite().all():
+            raise ValueError(f"targets must be N×{k} numbers, one for each class")
+        if self.labels.dim() != 1 or not ((0 <= self.labels) & (self.labels < k)).all():
+            raise ValueError(f"labels must be N indices of the {k} classes")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -87,10 +111,36 @@ class ImageSet:
             self.names + other.names,
         )
 
+    def pictures(self, indices: Tensor) -> Iterator[Tensor]:
+        """The images at ``indices``, in parts (here in one): n×C×S×S uint8."""
+        yield self.images[indices]
+
+    def batches(
+        self, batches: Iterable[Tensor], augment: Callable, share: slice
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Augmented images, targets and labels of each batch of indices: the ``share``
+        of this process, out of an augmentation that all processes draw alike.
+        """
+        for batch in batches:
+            own = batch[share]
+            images = augment(self.images[batch])[share]
+            yield images, self.targets[own], self.labels[own]
+
+    def variances(self) -> Tensor:
+        """N float64: the variance of each image's pixels (0…255) around its own
+        mean.
+        """
+        return torch.cat(
+            [
+                chunk.double().var(dim=(1, 2, 3), correction=0)
+                for chunk in self.images.split(64)
+            ]
+        )
+
     def resized(self, size: int) -> "ImageSet":
         """The same set with size×size images (bilinear, antialiased)."""
-        if size < 1:
-            raise ValueError(f"size must be at least 1 pixel, got {size}")
+        if type(size) is not int or size < 1:
+            raise ValueError(f"size must be at least 1 pixel, got {size!r}")
         if self.images.shape[-2:] == (size, size):
             return self
         # In chunks, so that the intermediate results stay small.
@@ -150,22 +200,18 @@ def image_folder(
     Raises FileNotFoundError if there is no folder ``path``, and ValueError if fewer
     than two subfolders have a picture that can be read; both show the layout.
     """
-    root = Path(path)
-    layout = LAYOUT.format(path=root)
-    if not root.is_dir():
-        raise FileNotFoundError(f"there is no folder {root}\n{layout}")
+    check_positive(image_size=image_size)
+    root = class_folders(path)
     skipped: dict[str, list[str]] = {}
 
     def skip(file: Path, why: str) -> None:
-        skipped.setdefault(why, []).append(file.relative_to(root).as_posix())
+        skipped.setdefault(why, []).append(shown(file.relative_to(root)))
 
     files = find_files(root, skip)
     images = torch.empty(len(files), 3, image_size, image_size, dtype=torch.uint8)
     names: list[str] = []
     grey = True
-    with catch_warnings():
-        simplefilter("ignore")  # Pillow's remarks on odd metadata
-        filterwarnings("error", category=Image.DecompressionBombWarning)
+    with pillow_warnings():
         for file in files:
             try:
                 pixels = read_picture(file, image_size)
@@ -179,12 +225,8 @@ def image_folder(
 
     folders = [name.split("/")[0] for name in names]
     classes = tuple(sorted(set(folders)))
-    message = _message(root, len(names), skipped)
-    if len(classes) < 2:
-        usable = f"only the class {classes[0]!r} has" if classes else "no class has"
-        raise ValueError(
-            f"{usable} a picture that can be read in {root}\n{layout}\n{message}"
-        )
+    message = skip_message(root, len(names), skipped)
+    check_classes(root, classes, message)
     if message:
         report(message)
     labels = torch.tensor([classes.index(folder) for folder in folders])
@@ -198,7 +240,37 @@ def image_folder(
     )
 
 
-def _message(root: Path, read: int, skipped: dict[str, list[str]]) -> str:
+def class_folders(path: str | Path) -> Path:
+    """``path``, if it is a folder: else a FileNotFoundError that shows the layout."""
+    root = Path(path)
+    if not root.is_dir():
+        layout = LAYOUT.format(path=root)
+        raise FileNotFoundError(f"there is no folder {root}\n{layout}")
+    return root
+
+
+@contextmanager
+def pillow_warnings() -> Iterator[None]:
+    """Pillow's remarks on odd metadata are ignored, that a picture is huge is an
+    error.
+    """
+    with catch_warnings():
+        simplefilter("ignore")
+        filterwarnings("error", category=Image.DecompressionBombWarning)
+        yield
+
+
+def check_classes(root: Path, classes: tuple[str, ...], message: str) -> None:
+    """Raise a ValueError that shows the layout, unless there are two classes."""
+    if len(classes) < 2:
+        usable = f"only the class {classes[0]!r} has" if classes else "no class has"
+        layout = LAYOUT.format(path=root)
+        raise ValueError(
+            f"{usable} a picture that can be read in {root}\n{layout}\n{message}"
+        )
+
+
+def skip_message(root: Path, read: int, skipped: dict[str, list[str]]) -> str:
     """How many files were skipped and which, a line per reason; "" for none."""
     if not skipped:
         return ""
@@ -263,11 +335,7 @@ def pixel_std(data: ImageSet) -> float:
 
     Raises ValueError if every image is one flat grey.
     """
-    variances = [
-        chunk.double().var(dim=(1, 2, 3), correction=0)
-        for chunk in data.images.split(64)
-    ]
-    std = torch.cat(variances).mean().sqrt().item() / 255
+    std = data.variances().mean().sqrt().item() / 255
     if not std > 0:
         raise ValueError("every image is one flat grey: there is nothing to learn from")
     return std

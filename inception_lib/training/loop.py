@@ -18,12 +18,21 @@ from tqdm import tqdm
 from ..model import GoogLeNetOutputs, googlenet_loss
 from ..model.device import pick_device, pick_precision
 from ..model.googlenet import smallest_image_size
-from . import metrics
+from . import distributed, metrics
 from .augment import Augment
-from .checkpoint import Run, build_model, load_checkpoint, save_checkpoint
+from .checkpoint import (
+    Run,
+    State,
+    build_model,
+    fingerprint,
+    load_checkpoint,
+    save_checkpoint,
+)
 from .config import TrainingConfig
+from .crops import PaperCrops
 from .data import ImageSet, pixel_std, prepare
-from .predict import predict
+from .lock import only_run
+from .stream import ImageStream
 
 # How far "light" and "strong" go: fractions of the side, degrees, fraction of the
 # contrast.
@@ -34,8 +43,8 @@ AUGMENTATION = {
 
 
 def fit(
-    train: ImageSet,
-    validation: ImageSet | None = None,
+    train: ImageSet | ImageStream,
+    validation: ImageSet | ImageStream | None = None,
     config: TrainingConfig | None = None,
     *,
     progress: TextIO | None = sys.stderr,
@@ -61,11 +70,19 @@ def fit(
     INCEPTION_LIB_FAST_TRAINING=1 in the environment cuts the run to one epoch: for
     tests of everything around it.
 
-    Raises ValueError if the sets disagree or are too small, or a checkpoint doesn't
-    fit, and FloatingPointError if the loss is no longer a number.
+    In several processes (see ``distributed``) every one calls ``fit`` with the same
+    arguments and gets the same Run; the first one writes and shows the progress. A
+    batch is ``config.batch_size`` images of all of them together.
+
+    Raises ValueError if the sets disagree or are too small, or a checkpoint doesn't fit
+    or is in use, OSError if it can't be written, and FloatingPointError if the loss or
+    a weight is no longer a number.
     """
     config = config or TrainingConfig()
     check_sets(train, validation, config)
+    checkpoint = Path(checkpoint) if checkpoint else None
+    if resume and not checkpoint:
+        raise ValueError("resume goes on from a checkpoint: name its file")
     epochs = (
         1 if os.environ.get("INCEPTION_LIB_FAST_TRAINING") == "1" else config.epochs
     )
@@ -74,91 +91,164 @@ def fit(
     precision, _ = pick_precision(config.precision, device)
     std = pixel_std(train)
     sizes = image_sizes(config, epochs)
+    first = distributed.rank() == 0
 
     torch.manual_seed(config.seed)
     model = build_model(config, len(train.classes))
     model = model.to(device, memory_format=torch.channels_last)
     average = AveragedModel(model, multi_avg_fn=running_average, use_buffers=True)
+    network = distributed.parallel(model)
     optimizer = make_optimizer(model, config)
-    schedule = LambdaLR(optimizer, lambda step: warm_up_and_decay(step, steps * epochs))
-    augment = Augment(config.mirrored, **AUGMENTATION[config.augmentation])
+    schedule = LambdaLR(optimizer, make_rate(config, steps, epochs))
+    state = State(model, average, optimizer, schedule, distributed.agreed(precision))
     run = Run(average.module, config, train.classes, std)
-    state = model, average, optimizer, schedule
+    origin = fingerprint(train, std)
     images, held_out, size = train, validation, 0
-    rows: list[dict] = []
-    if resume:
-        rows = load_checkpoint(Path(checkpoint), config, *state)
 
-    # Counted in pixels, which take the same time in small images and in large ones.
-    bar = tqdm(
-        total=steps * sum(size**2 for size in sizes),
-        initial=steps * sum(size**2 for size in sizes[: len(rows)]),
-        file=progress,
-        disable=progress is None,
-        desc="training",
-        bar_format="{l_bar}{bar}| {elapsed}, {remaining} left{postfix}",
-        mininterval=0.5,
-        ncols=88,
-    )
-    try:
-        for epoch in range(len(rows) + 1, epochs + 1):
-            if size != sizes[epoch - 1]:
-                model.image_size = size = sizes[epoch - 1]
-                images = train.resized(size)
-                held_out = validation.resized(size) if validation else None
-            model.train()
-            order = torch.randperm(len(train))[: steps * config.batch_size]
-            total, correct = 0.0, 0
-            for batch in order.split(config.batch_size):
-                x = prepare(augment(images.images[batch]).to(device), std)
-                x = x.contiguous(memory_format=torch.channels_last)
-                targets = train.targets[batch].to(device)
-                with torch.autocast(
-                    device.type, torch.bfloat16, enabled=precision == "bfloat16"
-                ):
-                    outputs = as_float(model(x))
-                loss = googlenet_loss(outputs, targets)
-                value = loss.item()
-                if not value < float("inf"):
-                    raise FloatingPointError(
-                        f"the loss became {value} in epoch {epoch} at a learning "
-                        f"rate of "
-                        f"{schedule.get_last_lr()[0]:.2g}: try a smaller lr"
+    with only_run(checkpoint):
+        if resume:
+            load_checkpoint(checkpoint, config, origin, state)
+        # Counted in pixels, which take the same time in small images and in large ones.
+        bar = tqdm(
+            total=steps * sum(size**2 for size in sizes),
+            initial=steps * sum(size**2 for size in sizes[: len(state.rows)]),
+            file=progress,
+            disable=progress is None or not first,
+            desc="training",
+            bar_format="{l_bar}{bar}| {elapsed}, {remaining} left{postfix}",
+            mininterval=0.5,
+            ncols=88,
+        )
+        try:
+            for epoch in range(len(state.rows) + 1, epochs + 1):
+                if size != sizes[epoch - 1]:
+                    model.image_size = size = sizes[epoch - 1]
+                    augment = make_augment(config, size)
+                    # The paper's patches are cut from the images as they are.
+                    whole = config.augmentation == "paper"
+                    images = train if whole else train.resized(size)
+                    held_out = validation.resized(size) if validation else None
+                model.train()
+                order = torch.randperm(len(train))[: steps * config.batch_size]
+                share = slice(distributed.rank(), None, distributed.count())
+                batches = images.batches(order.split(config.batch_size), augment, share)
+                total, correct = 0.0, 0.0
+                for step, batch in enumerate(batches, 1):
+                    value, hits = train_step(network, batch, run, state)
+                    if not math.isfinite(value):
+                        where = f"batch {step} of {steps}"
+                        raise diverged(
+                            f"the loss became {value}", where, state, checkpoint
+                        )
+                    total += value
+                    correct += hits
+                    bar.update(size**2)
+                if not all(p.isfinite().all() for p in average.parameters()):
+                    where = f"batch {steps} of {steps}"
+                    raise diverged("a weight became infinite", where, state, checkpoint)
+                distributed.average_buffers(model, average)
+                row = {
+                    "epoch": epoch,
+                    "image_size": size,
+                    "lr": schedule.get_last_lr()[0],
+                    "loss": total / steps,
+                    "train_accuracy": correct / len(order),
+                }
+                if held_out:
+                    row |= measure(run, held_out, state.precision)
+                    bar.set_postfix(
+                        loss=f"{row['loss']:.3f}", accuracy=f"{row['accuracy']:.3f}"
                     )
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                schedule.step()
-                average.update_parameters(model)
-                total += value
-                logits = outputs[0] if config.aux else outputs
-                correct += (logits.argmax(1).cpu() == train.labels[batch]).sum().item()
-                bar.update(size**2)
-            row = {
-                "epoch": epoch,
-                "image_size": size,
-                "lr": schedule.get_last_lr()[0],
-                "loss": total / steps,
-                "train_accuracy": correct / len(order),
-            }
-            if held_out:
-                row |= measure(run, held_out, precision)
-                bar.set_postfix(
-                    loss=f"{row['loss']:.3f}", accuracy=f"{row['accuracy']:.3f}"
-                )
-            rows.append(row)
-            run.history = pd.DataFrame(rows)
-            if checkpoint:
-                save_checkpoint(Path(checkpoint), config, rows, *state)
-            if on_epoch:
-                on_epoch(run.history)
-    except KeyboardInterrupt:
-        run.interrupted = True
-    finally:
-        bar.close()
-    run.history = pd.DataFrame(rows)
+                state.rows.append(row)
+                run.history = pd.DataFrame(state.rows)
+                if checkpoint and first:
+                    save_checkpoint(checkpoint, config, origin, state)
+                if on_epoch and first:
+                    on_epoch(run.history)
+        except KeyboardInterrupt:
+            if distributed.count() > 1:
+                raise  # the others may be anywhere: nothing more can be done together
+            run.interrupted = True
+        finally:
+            bar.close()
+    run.history = pd.DataFrame(state.rows)
     run.model.eval()
     return run
+
+
+def train_step(
+    network: nn.Module,
+    batch: tuple[Tensor, Tensor, Tensor],
+    run: Run,
+    state: State,
+) -> tuple[float, float]:
+    """One step of the optimizer, unless the loss isn't finite: the loss, and how many
+    were right, of the whole batch.
+    """
+    state.optimizer.zero_grad()
+    loss, hits = distributed.mean(*gradients(network, batch, run, state))
+    if math.isfinite(loss):
+        state.optimizer.step()
+        state.schedule.step()
+        state.average.update_parameters(state.model)
+    return loss, hits * distributed.count()
+
+
+def gradients(
+    network: nn.Module,
+    batch: tuple[Tensor, Tensor, Tensor],
+    run: Run,
+    state: State,
+) -> tuple[float, int]:
+    """Forward and backward pass of this process's share of a batch: its images, targets
+    and labels. Adds to the gradients; returns the loss and how many were right.
+
+    The share is cut into ``config.accumulate`` equal parts, one in memory at a time;
+    the gradients of their mean losses add up to that of the whole.
+    """
+    device = next(network.parameters()).device
+    n = run.config.accumulate
+    step = state.schedule.last_epoch * n  # which counts steps, not epochs
+    parts = zip(*(tensor.chunk(n) for tensor in batch), strict=True)
+    value, hits = 0.0, 0
+    for part, (images, targets, labels) in enumerate(parts, 1):
+        x = prepare(images.to(device), run.pixel_std)
+        x = x.contiguous(memory_format=torch.channels_last)
+        with distributed.exchange(network, now=part == n):
+            with (
+                torch.autocast(
+                    device.type, torch.bfloat16, enabled=state.precision == "bfloat16"
+                ),
+                distributed.own_random_numbers(run.config.seed, step + part),
+            ):
+                outputs = as_float(network(x))
+            loss = googlenet_loss(outputs, targets.to(device)) / n
+            loss.backward()
+        value += loss.item()
+        logits = outputs[0] if run.config.aux else outputs
+        hits += (logits.argmax(1).cpu() == labels).sum().item()
+    return value, hits
+
+
+def make_augment(config: TrainingConfig, size: int) -> Callable[[Tensor], Tensor]:
+    """What changes the training images, for a network that sees size×size pixels."""
+    if config.augmentation == "paper":
+        return PaperCrops(size, config.mirrored)
+    return Augment(config.mirrored, **AUGMENTATION[config.augmentation])
+
+
+def diverged(
+    what: str, where: str, state: State, checkpoint: Path | None
+) -> FloatingPointError:
+    """The error that says what happened, where, and what is left."""
+    done, lr = len(state.rows), state.schedule.get_last_lr()[0]
+    kept = f"the last good checkpoint is {checkpoint}, of epoch {done}"
+    if not (checkpoint and done):
+        kept = "there is no checkpoint before it"
+    return FloatingPointError(
+        f"{what} in epoch {done + 1}, {where}, at a learning rate of {lr:.2g}: try a "
+        f"smaller lr; {kept}"
+    )
 
 
 def image_sizes(config: TrainingConfig, epochs: int) -> list[int]:
@@ -184,7 +274,7 @@ def measure(run: Run, data: ImageSet, precision: str) -> dict:
     """Validation loss, scores and confusion matrix of the run's network on resized
     images.
     """
-    probabilities = predict(run.model, data.images, run.pixel_std, precision=precision)
+    probabilities = run.probabilities(data, precision=precision)
     loss = -(data.targets * probabilities.clamp_min(1e-7).log()).sum(1).mean()
     matrix = metrics.confusion_matrix(probabilities, data.labels)
     return {
@@ -203,6 +293,12 @@ def check_sets(
             f"{len(train)} training images don't fill one batch of "
             f"{config.batch_size}: choose a smaller batch_size"
         )
+    processes = distributed.count()
+    if config.batch_size % (processes * config.accumulate):
+        raise ValueError(
+            f"a batch of {config.batch_size} doesn't divide into {processes} processes "
+            f"× {config.accumulate} parts: choose another batch_size or accumulate"
+        )
     if validation is not None and validation.classes != train.classes:
         raise ValueError(
             f"the validation classes {validation.classes} are not the training classes "
@@ -215,6 +311,13 @@ def as_float(outputs: GoogLeNetOutputs | Tensor) -> GoogLeNetOutputs | Tensor:
     if isinstance(outputs, GoogLeNetOutputs):
         return GoogLeNetOutputs(*(logits.float() for logits in outputs))
     return outputs.float()
+
+
+def make_rate(config: TrainingConfig, steps: int, epochs: int):
+    """The function from a step's number to the fraction of the peak learning rate."""
+    if config.schedule == "paper":
+        return lambda step: 0.96 ** (step // steps // 8)
+    return lambda step: warm_up_and_decay(step, steps * epochs)
 
 
 def warm_up_and_decay(step: int, steps: int) -> float:

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torchmetrics.functional import classification as tm
 
+from ..model.layers import check_positive, is_number
+
 
 def scores(
     probabilities: Tensor, labels: Tensor, threshold: float = 0.5
@@ -40,6 +42,8 @@ def predict_classes(probabilities: Tensor, threshold: float = 0.5) -> Tensor:
     """N×K probabilities -> N class indices; ``threshold`` is used with two classes
     only.
     """
+    if not is_number(threshold) or math.isnan(threshold):
+        raise ValueError(f"threshold must be a number, got {threshold!r}")
     if probabilities.shape[1] == 2:
         return (probabilities[:, 1] >= threshold).long()
     return probabilities.argmax(1)
@@ -64,7 +68,7 @@ def threshold_for_recall(probabilities: Tensor, labels: Tensor, recall: float) -
     outside 0…1 or if there is no image of the second class.
     """
     check(probabilities, labels)
-    if not 0 < recall <= 1:
+    if not is_number(recall) or not 0 < recall <= 1:
         raise ValueError(f"recall must be above 0 and at most 1, got {recall}")
     positive = probabilities[labels == 1, 1].sort(descending=True).values
     if not len(positive):
@@ -74,17 +78,30 @@ def threshold_for_recall(probabilities: Tensor, labels: Tensor, recall: float) -
 
 def standard_error(accuracy: float, n: int) -> float:
     """How far chance alone moves an accuracy measured on ``n`` images: sqrt(p (1 − p) /
-    n).
+    n). Raises ValueError on an accuracy outside 0…1 or no images.
     """
+    check_positive(n=n)
+    if not is_number(accuracy) or not 0 <= accuracy <= 1:
+        raise ValueError(f"accuracy must be 0 to 1, got {accuracy!r}")
     return math.sqrt(accuracy * (1 - accuracy) / n)
 
 
 def check(probabilities: Tensor, labels: Tensor) -> None:
-    """Raise a ValueError unless given N×K finite probabilities and N labels."""
-    if probabilities.dim() != 2 or len(probabilities) != len(labels) or not len(labels):
+    """Raise a ValueError unless given N×K finite probabilities and N labels, K > 1."""
+    tensors = isinstance(probabilities, Tensor) and isinstance(labels, Tensor)
+    shapes = tensors and (tuple(probabilities.shape), tuple(labels.shape))
+    if not tensors or [len(shape) for shape in shapes] != [2, 1]:
         raise ValueError(
-            "expected N×K probabilities and N labels with N > 0, "
-            f"got shapes {tuple(probabilities.shape)} and {tuple(labels.shape)}"
+            "expected N×K probabilities and N labels with N > 0, got "
+            + (f"shapes {shapes[0]} and {shapes[1]}" if tensors else "no tensors")
+        )
+    n, k = probabilities.shape
+    if n != len(labels) or not n or k < 2:
+        raise ValueError(
+            "expected N×K probabilities and N labels with N > 0 and K > 1, "
+            f"got shapes {shapes[0]} and {shapes[1]}"
         )
     if not torch.isfinite(probabilities).all():
         raise ValueError("some probabilities are not numbers: the network has diverged")
+    if labels.dtype != torch.int64 or not ((0 <= labels) & (labels < k)).all():
+        raise ValueError(f"labels must be indices (int64) of the {k} classes")

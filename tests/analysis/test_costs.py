@@ -194,5 +194,5 @@ def test_wrong_kernels_groups_and_widths():
         costs.bottleneck(4, 0, 4, 3)
     with pytest.raises(ValueError, match="in_channels must be a positive integer"):
         costs.inception(0, WIDTHS)
-    with pytest.raises(ValueError, match="map_size must be a positive integer, got 0"):
+    with pytest.raises(ValueError, match="image_size=10 is too small"):
         costs.googlenet(image_size=10)

@@ -10,6 +10,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,6 +87,21 @@ def lab(chromium, tmp_path_factory):
     folder.mkdir()
     for path in NOTEBOOKS.glob("*.ipynb"):
         copy_without_outputs(path, folder)
+    with serve(home, folder) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="session")
+def start_lab(chromium):
+    """The function that starts another JupyterLab."""
+    return serve
+
+
+@contextmanager
+def serve(home: Path, folder: Path, prefix: Sequence[str] = ()) -> Iterator[Lab]:
+    """JupyterLab on ``folder``, with all that it writes in ``home``; ``prefix`` is what
+    its command starts with.
+    """
     settings = home / "settings"
     settings.mkdir()
     (settings / "overrides.json").write_text(json.dumps(SETTINGS))
@@ -94,7 +111,7 @@ def lab(chromium, tmp_path_factory):
     url, token = f"http://127.0.0.1:{port}", secrets.token_hex(16)
     lab = Lab(url, token, folder, home / "log.txt")
     command = [
-        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+        *(*prefix, sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
         *("--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"),
         f"--ServerApp.root_dir={folder}",
         f"--LabApp.app_settings_dir={settings}",

@@ -20,6 +20,7 @@ from inception_lib.training.loop import (
     as_float,
     image_sizes,
     make_optimizer,
+    make_rate,
     warm_up_and_decay,
 )
 
@@ -77,6 +78,7 @@ def test_it_learns_what_can_be_learned():
         {"batch_norm": False, "optimizer": "sgd", "lr": 0.01},
         {"aux": False},
         {"precision": "bfloat16"},
+        {"augmentation": "paper", "schedule": "paper"},
     ],
 )
 def test_every_form_trains(options):
@@ -192,6 +194,13 @@ def test_learning_rate_rises_for_a_quarter_and_falls_to_zero():
     assert warm_up_and_decay(1, 1) == 1  # a run of a single step divides by nothing
 
 
+def test_the_papers_rate_falls_by_4_percent_every_8_epochs():
+    rate = make_rate(replace(CONFIG, schedule="paper"), 10, 100)
+    by_epoch = [[rate(step) for step in range(e * 10, e * 10 + 10)] for e in range(24)]
+    expected = [0.96**n for n in (0, 1, 2) for _ in range(8)]
+    assert by_epoch == [[value] * 10 for value in expected]
+
+
 def test_weight_decay_spares_biases_and_norms():
     model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), torch.nn.BatchNorm2d(4))
     decayed, spared = make_optimizer(model, CONFIG).param_groups
@@ -227,6 +236,11 @@ def test_sets_that_cannot_be_trained_on():
         ("seed", -1),
         ("batch_size", 0),
         ("flips", "vertical"),
+        ("schedule", "linear"),
+        ("augmentation", "none"),
+        ("accumulate", 0),
+        ("workers", 0),
+        ("stream", True),  # the solar cells are no folder
     ],
 )
 def test_a_bad_choice_names_the_option(field, value):

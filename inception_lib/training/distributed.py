@@ -1,0 +1,143 @@
+"""One training in several processes: which of them we are, and what they exchange.
+
+``torchrun`` starts the processes and tells each its number; PyTorch's
+DistributedDataParallel averages their gradients. All of them hold the same weights,
+draw the same random numbers and walk through the same batches, and each computes its
+share of every batch. With one process nothing here does anything.
+"""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from inspect import signature
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+
+@contextmanager
+def process_group() -> Iterator[None]:
+    """Join the others, if ``torchrun`` started this process.
+
+    Gradients travel by NCCL between GPUs, by gloo otherwise; what lies in the
+    processor's memory always by gloo. SIGTERM, with which ``torchrun`` ends the
+    processes when one has failed, becomes a KeyboardInterrupt.
+    """
+    if not dist.is_torchelastic_launched():
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        dist.init_process_group("cpu:gloo,cuda:nccl")
+    else:
+        dist.init_process_group("gloo")
+    yield
+    # Only after success: a failed process waits for nobody.
+    dist.destroy_process_group()
+
+
+def count() -> int:
+    """How many processes train together."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """The number of this process, from 0. Number 0 prints and writes."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def is_loss_of_contact(error: RuntimeError) -> bool:
+    """Whether another process has gone, rather than that something is wrong here."""
+    return isinstance(error, dist.DistError) or "gloo" in str(error)
+
+
+def parallel(model: nn.Module) -> nn.Module:
+    """The network to call in training: its gradients are the mean over all processes.
+
+    On GPUs batch norm takes its statistics over the whole batch (SyncBatchNorm). On
+    processors PyTorch has no such layer: each process uses those of its own share.
+    """
+    if count() == 1:
+        return model
+    if next(model.parameters()).is_cuda:
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    # Buffers: see average_buffers. Recent versions of torch renamed the option.
+    known = signature(DistributedDataParallel).parameters
+    new, old = "forward_sync_buffers", "broadcast_buffers"
+    return DistributedDataParallel(model, **{new if new in known else old: False})
+
+
+def exchange(network: nn.Module, now: bool) -> AbstractContextManager:
+    """Around a backward pass: exchange gradients ``now``, or add them up for later."""
+    return nullcontext() if now or count() == 1 else network.no_sync()
+
+
+def share(n: int) -> Tensor:
+    """Which of n rows this process computes: every process gets equally many.
+
+    Row r goes to process r modulo their count; where n isn't a multiple of it, some
+    rows are computed twice, and ``gather`` drops the second.
+    """
+    return torch.arange(rank(), -(-n // count()) * count(), count()) % n
+
+
+def gather(rows: Tensor, n: int) -> Tensor:
+    """The n rows in order, out of what each process computed for its ``share``."""
+    if count() == 1:
+        return rows
+    parts = [torch.empty_like(rows) for _ in range(count())]
+    dist.all_gather(parts, rows.contiguous())
+    return torch.stack(parts, 1).flatten(0, 1)[:n]
+
+
+def mean(*values: float) -> list[float]:
+    """The mean of each value over the processes."""
+    if count() == 1:
+        return list(values)
+    total = torch.tensor(values, dtype=torch.float64)
+    dist.all_reduce(total)
+    return (total / count()).tolist()
+
+
+def average_buffers(*models: nn.Module) -> None:
+    """Give all processes the mean of their batch norms' running statistics.
+
+    These are linear in the statistics of the batches, and training never reads them:
+    once per epoch is as good as after every step.
+    """
+    buffers = [b for m in models for b in m.buffers() if b.is_floating_point()]
+    if count() == 1 or not buffers:
+        return
+    flat = torch.cat([buffer.flatten() for buffer in buffers])
+    dist.all_reduce(flat)
+    parts = (flat / count()).split([buffer.numel() for buffer in buffers])
+    for buffer, part in zip(buffers, parts, strict=True):
+        buffer.copy_(part.view_as(buffer))
+
+
+@contextmanager
+def own_random_numbers(seed: int, step: int) -> Iterator[None]:
+    """Within, every process draws other random numbers, as dropout should, and others
+    in every ``step``; afterwards all of them go on in step.
+    """
+    if count() == 1:
+        yield
+        return
+    state = torch.get_rng_state()
+    torch.manual_seed((seed << 32) + step * count() + rank())
+    yield
+    torch.set_rng_state(state)
+
+
+def agreed(precision: str) -> str:
+    """The precision of process 0: a measurement may come out otherwise elsewhere."""
+    if count() == 1:
+        return precision
+    choices = ["float32", "bfloat16"]
+    index = torch.tensor(choices.index(precision))
+    dist.broadcast(index, 0)
+    return choices[index]

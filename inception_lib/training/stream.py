@@ -1,0 +1,251 @@
+"""A folder that is too large for memory: pictures are read when they are needed.
+
+What stays in memory is the names of the files, their labels and one number each. Worker
+processes (torch's DataLoader) read, scale and augment ahead of the training.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from ..model.layers import check_positive
+from . import distributed
+from .data import check_classes, class_folders, pillow_warnings, skip_message
+from .pictures import find_files, read_picture, reason, shown
+
+Transform = Callable[[Tensor], Tensor]
+
+
+class Pictures(Dataset):
+    """The files of a folder. Worker processes hold a copy of it and answer requests.
+
+    A request says everything, so that a worker needs to remember nothing: which
+    pictures, at what side, changed by which augmentation, and with which seed. The
+    number of workers changes no picture.
+    """
+
+    def __init__(self, root: Path, files: np.ndarray, grey: bool):
+        self.root, self.files, self.grey = root, files, grey
+
+    def path(self, index: int) -> Path:
+        return self.root / os.fsdecode(self.files[index])
+
+    def __getitem__(self, request) -> Tensor | str:
+        """N×C×S×S uint8, or a sentence that says which picture failed."""
+        indices, side, augment, seed = request
+        images = []
+        for index in indices.tolist():
+            path = self.path(index)
+            try:
+                with pillow_warnings():
+                    pixels = read_picture(path, side)
+            except Exception as error:
+                return (
+                    f"{shown(path)} could be read when the training started, and now "
+                    f"it is {reason(path, error)}: restore it"
+                )
+            image = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+            image = image[:, :1] if self.grey else image
+            if augment:
+                torch.manual_seed(seed + index)
+                image = augment(image)
+            images.append(image)
+        return torch.cat(images)
+
+
+class Loader:
+    """Worker processes, started at the first request and then kept."""
+
+    def __init__(self, pictures: Pictures, workers: int):
+        self.pictures, self.workers, self.requests = pictures, workers, []
+
+    @cached_property
+    def workshop(self) -> DataLoader:
+        return DataLoader(
+            self.pictures,
+            batch_size=None,  # a request is a batch already
+            sampler=self.requests,
+            num_workers=self.workers,
+            persistent_workers=True,
+            # A forked worker would inherit the lock on the run's folder.
+            multiprocessing_context="spawn",
+        )
+
+    def read(
+        self,
+        batches: Iterable[Tensor],
+        side: int,
+        augment: Transform | None = None,
+        seed: int = 0,
+    ) -> Iterator[Tensor]:
+        """The pictures of each batch of indices, in order."""
+        # As NumPy arrays, which travel to a worker by value.
+        self.requests[:] = [(b.numpy(), side, augment, seed) for b in batches]
+        state = torch.get_rng_state()
+        answers = iter(self.workshop)  # draws a seed that we don't use
+        torch.set_rng_state(state)
+        for images in answers:
+            if isinstance(images, str):
+                raise ValueError(images)
+            yield images
+
+
+@dataclass(frozen=True)
+class ImageStream:
+    """N images of K classes on disk; ``fit``, ``split`` and ``Run.predict`` take it as
+    they take an ``ImageSet``.
+
+    - ``index``: N int64, which of the folder's pictures these are.
+    - ``labels``: N int64, indices into ``classes``, the K names.
+    - ``variance``: N float64, of each image's pixels (0…255) around its own mean.
+    - ``side``: at what side the pictures are read, in pixels.
+    """
+
+    loader: Loader
+    index: Tensor
+    labels: Tensor
+    variance: Tensor
+    classes: tuple[str, ...]
+    side: int
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        return ("",) * len(self)
+
+    @property
+    def targets(self) -> Tensor:
+        """N×K float32: 1 for the label, 0 for the others."""
+        return F.one_hot(self.labels, len(self.classes)).float()
+
+    def variances(self) -> Tensor:
+        return self.variance
+
+    def subset(self, indices) -> "ImageStream":
+        """The images at ``indices`` (integers, a slice or booleans), in that order."""
+        i = torch.arange(len(self))[indices].reshape(-1)
+        parts = (part[i] for part in (self.index, self.labels, self.variance))
+        return ImageStream(self.loader, *parts, self.classes, self.side)
+
+    def joined(self, other: "ImageStream") -> "ImageStream":
+        """These images, then those of ``other``, from the same folder."""
+        if other.loader is not self.loader:
+            raise ValueError("can't join images that are read from different folders")
+        mine = self.index, self.labels, self.variance
+        theirs = other.index, other.labels, other.variance
+        parts = (torch.cat(pair) for pair in zip(mine, theirs, strict=True))
+        return ImageStream(self.loader, *parts, self.classes, self.side)
+
+    def resized(self, size: int) -> "ImageStream":
+        """The same images, read at another side."""
+        return replace(self, side=size)
+
+    def pictures(self, indices: Tensor) -> Iterator[Tensor]:
+        """The images at ``indices``, in parts: n×C×S×S uint8."""
+        return self.loader.read(self.index[indices].split(64), self.side)
+
+    def batches(
+        self, batches: Iterable[Tensor], augment: Transform, share: slice
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """See ``ImageSet.batches``; only this process's share is read at all."""
+        seed = int(torch.randint(2**62, ()))
+        own = [batch[share] for batch in batches]
+        images = self.loader.read(
+            (self.index[i] for i in own), self.side, augment, seed
+        )
+        for i, pixels in zip(own, images, strict=True):
+            labels = self.labels[i]
+            yield pixels, F.one_hot(labels, len(self.classes)).float(), labels
+
+
+def image_stream(
+    path: str | Path,
+    image_size: int = 224,
+    report: Callable[[str], None] = print,
+    workers: int = 2,
+) -> ImageStream:
+    """The pictures of a folder with a subfolder per class, left on the disk.
+
+    What counts as a picture, and what is raised and reported, is as for
+    ``image_folder``. Every picture is decoded once now, so that a damaged one is named
+    before the training and not in its third night; several processes share that work.
+    """
+    check_positive(image_size=image_size, workers=workers)
+    root = class_folders(path)
+    skipped: dict[str, list[str]] = {}
+
+    def skip(file: Path, why: str) -> None:
+        skipped.setdefault(why, []).append(shown(file.relative_to(root)))
+
+    # Bytes in one array: a Python string each would take three times the memory.
+    names = [os.fsencode(f.relative_to(root)) for f in find_files(root, skip)]
+    files = np.array(names, dtype=np.bytes_)
+    del names
+    n = len(files)
+    found = torch.empty(0, 2, dtype=torch.float64)
+    if n:
+        pictures = Pictures(root, files, False)
+        own = distributed.share(n).tolist()
+        found = distributed.gather(survey(pictures, own, image_size), n)
+    readable = ~found[:, 0].isnan()
+    for index in (~readable).nonzero().flatten().tolist():
+        skip(*failure(root / os.fsdecode(files[index]), image_size))
+
+    files, found = files[readable.numpy()], found[readable]
+    folders = np.array([file.split(os.fsencode(os.sep), 1)[0] for file in files])
+    kinds, labels = np.unique(folders, return_inverse=True)
+    classes = tuple(os.fsdecode(kind) for kind in kinds)
+    message = skip_message(root, len(files), skipped)
+    check_classes(root, classes, message)
+    if message and distributed.rank() == 0:
+        report(message)
+    return ImageStream(
+        Loader(Pictures(root, files, bool(found[:, 1].all())), workers),
+        torch.arange(len(files)),
+        torch.from_numpy(labels).long(),
+        found[:, 0].clone(),
+        classes,
+        image_size,
+    )
+
+
+def survey(pictures: Pictures, indices: list[int], side: int) -> Tensor:
+    """n×2 float64: the variance of each picture's pixels, NaN if it can't be read, and
+    1 if it is grey.
+    """
+
+    def look(index: int) -> tuple[float, float]:
+        try:
+            pixels = read_picture(pictures.path(index), side)
+        except Exception:  # each of Pillow's decoders fails in its own way
+            return float("nan"), 1.0
+        return pixels.var(dtype=np.float64), float((pixels == pixels[..., :1]).all())
+
+    rows = []
+    # In threads, as Pillow decodes without Python's lock; in parts, as every task that
+    # waits takes memory.
+    with pillow_warnings(), ThreadPoolExecutor() as pool:
+        for start in range(0, len(indices), 1000):
+            rows += pool.map(look, indices[start : start + 1000])
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+def failure(path: Path, side: int) -> tuple[Path, str]:
+    """A picture that can't be read, and why."""
+    try:
+        with pillow_warnings():
+            read_picture(path, side)
+    except Exception as error:
+        return path, reason(path, error)
+    return path, "could not be read a moment ago"

@@ -1,0 +1,227 @@
+"""Every explorer, driven at random and into every corner, by its Python objects."""
+
+from collections.abc import Callable, Iterator
+from itertools import product
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ipywidgets import BoundedIntText, IntSlider, ToggleButtons, VBox
+
+from inception_lib.analysis.gradients import LossGradients
+from inception_lib.teaching import bottleneck_figures, cells, sliders
+from inception_lib.training import ImageSet
+
+STAGES = tuple("conv1 conv2 conv3 3a 3b 4a 4b 4c 4d 4e 5a 5b fc".split())
+
+
+def measured() -> dict[tuple[str, str, str], LossGradients]:
+    """All combinations but one: what wasn't measured has to be said."""
+    kinds = list(
+        product(("PyTorch's", "the library's"), ("plain", "batch norm"), ("0", "6"))
+    )
+    rows = torch.rand(13, 3, 20, generator=torch.Generator().manual_seed(0)).double()
+    products = rows @ rows.mT
+    return {
+        kind: LossGradients(STAGES, torch.ones(13).double(), products * 10.0**-i)
+        for i, kind in enumerate(kinds[:-1])
+    }
+
+
+def images(n: int, size: int = 16) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(n)
+    return torch.randint(0, 256, (n, 1, size, size), generator=generator).byte()
+
+
+def predictions() -> VBox:
+    probabilities = torch.tensor([[0.1, 0.9], [0.4, 0.6], [0.8, 0.2], [0.5, 0.5]])
+    labels, names = torch.tensor([1, 1, 1, 0]), list("abcd")
+    return sliders.browse_predictions(
+        images(4), probabilities, labels, ["no", "yes"], names
+    )
+
+
+def maps() -> VBox:
+    evidence = torch.randn(5, 4, 4, generator=torch.Generator().manual_seed(0))
+    evidence[1] = 0  # no evidence at all: no contour can be drawn
+    return sliders.browse_activation_maps(images(5), evidence, list("abcde"))
+
+
+def gallery() -> VBox:
+    """Nine cells, so that there are pages; none is polycrystalline and broken."""
+    chance = torch.tensor([0, 0, 0, 1 / 3, 2 / 3, 1, 0, 1 / 3, 2 / 3])
+    kinds = ("mono",) * 6 + ("poly",) * 3
+    return cells.explore(
+        ImageSet(
+            images(9),
+            (chance > 0.5).long(),
+            torch.stack([1 - chance, chance], 1),
+            ("functional", "defective"),
+            kinds,
+            tuple(f"cell {i:04}" for i in range(9)),
+        )
+    )
+
+
+def squeezed() -> VBox:
+    generator = torch.Generator().manual_seed(0)
+    cut = torch.randn(3, 16, 2, 2, generator=generator)
+    directions = torch.linalg.qr(torch.randn(16, 16, generator=generator)).Q
+    errors = [1 - i / 16 for i in range(17)]
+    return bottleneck_figures.squeezed(cut, directions, errors)
+
+
+EXPLORERS: dict[str, Callable[[], VBox]] = {
+    "bottleneck": sliders.bottleneck,
+    "module": sliders.module,
+    "heads": lambda: sliders.heads(measured()),
+    "pooling": sliders.pooling,
+    "predictions": predictions,
+    "activation maps": maps,
+    "cells": gallery,
+    "squeezed": squeezed,
+}
+explorers = pytest.mark.parametrize("make", EXPLORERS.values(), ids=EXPLORERS)
+
+
+def controls(explorer: VBox) -> list[IntSlider | ToggleButtons]:
+    return [row.children[0] for row in explorer.children[:-1]]
+
+
+def notes(explorer: VBox) -> list[str]:
+    return [row.children[-1].value for row in explorer.children[:-1]]
+
+
+def shows(explorer: VBox) -> str:
+    return explorer.children[-1].value
+
+
+def values(explorer: VBox) -> list:
+    return [control.value for control in controls(explorer)]
+
+
+def check(explorer: VBox, moved: int, before: str) -> None:
+    """Either a picture, or one sentence beside the control that was moved."""
+    said = {i: note for i, note in enumerate(notes(explorer)) if note}
+    assert set(said) <= {moved}
+    if said:
+        assert "⚠ " in said[moved] and "The picture stays." in said[moved]
+        assert "Error" not in said[moved] and shows(explorer) == before
+    assert shows(explorer).startswith('<img alt="') and len(shows(explorer)) > 2000
+    for control, row in zip(controls(explorer), explorer.children, strict=False):
+        if isinstance(control, IntSlider):
+            assert control.min <= control.value <= control.max
+            (box,) = [w for w in row.children if isinstance(w, BoundedIntText)]
+            assert (box.value, box.max) == (control.value, control.max)
+
+
+def every_explorer_is_here() -> Iterator[str]:
+    for module in (sliders, cells, bottleneck_figures):
+        for name, thing in vars(module).items():
+            if getattr(thing, "__annotations__", {}).get("return") in (VBox, "VBox"):
+                yield name
+
+
+def test_every_explorer_is_driven():
+    assert set(every_explorer_is_here()) - {"explorer"} == {
+        *("bottleneck", "module", "heads", "pooling", "browse_predictions"),
+        *("browse_activation_maps", "explore", "squeezed"),
+    }
+
+
+@explorers
+@settings(max_examples=8)
+@given(data=st.data())
+def test_any_moves_give_a_picture_or_a_sentence(make, data):
+    explorer = make()
+    before = shows(explorer)
+    for _ in range(data.draw(st.integers(1, 4), "moves")):
+        moved = data.draw(st.integers(0, len(controls(explorer)) - 1), "control")
+        control = controls(explorer)[moved]
+        if isinstance(control, IntSlider):
+            # Too large and too small are typed, too: they stop at the ends.
+            value = st.integers(control.min - 9, control.max + 9)
+        else:
+            value = st.sampled_from(control.options)
+        control.value = data.draw(value, "value")
+        check(explorer, moved, before)
+        before = shows(explorer)
+
+
+@explorers
+def test_every_extreme_of_every_slider_with_every_other(make):
+    """All corners, each reached by moving one slider from the corner before (Gray)."""
+    explorer = make()
+    sliders = [c for c in controls(explorer) if isinstance(c, IntSlider)]
+    corners = list(gray([2] * len(sliders)))
+    for corner in corners:
+        for slider, upper in zip(sliders, corner, strict=True):
+            move(explorer, slider, slider.max if upper else slider.min)
+    for control in controls(explorer):
+        if isinstance(control, ToggleButtons):
+            for option in control.options:
+                move(explorer, control, option)
+                for slider in sliders:  # whose ends may be others now
+                    move(explorer, slider, slider.max)
+    assert len(corners) == 2 ** len(sliders)
+
+
+def move(explorer: VBox, control, value) -> None:
+    if control.value != value:
+        before = shows(explorer)
+        control.value = value
+        check(explorer, controls(explorer).index(control), before)
+
+
+def gray(sizes: list[int]) -> Iterator[list[int]]:
+    """All combinations of range(n) for each n, of which neighbours differ in one."""
+    if not sizes:
+        yield []
+        return
+    for i, rest in enumerate(gray(sizes[1:])):
+        order = range(sizes[0]) if i % 2 == 0 else reversed(range(sizes[0]))
+        for first in order:
+            yield [first, *rest]
+
+
+@pytest.mark.parametrize("sizes", [[], [2], [2, 3], [3, 2, 2]])
+def test_gray_order_reaches_all_by_single_steps(sizes):
+    corners = list(gray(sizes))
+    assert sorted(corners) == sorted(map(list, product(*map(range, sizes))))
+    for one, next in zip(corners, corners[1:], strict=False):
+        assert sum(a != b for a, b in zip(one, next, strict=True)) == 1
+
+
+@explorers
+def test_the_way_to_a_setting_does_not_matter(make):
+    """To the upper ends forwards and backwards: the same picture."""
+    one, other = make(), make()
+    for explorer, step in ((one, 1), (other, -1)):
+        for control in controls(explorer)[::step]:
+            if isinstance(control, IntSlider):
+                control.value = control.max
+    assert values(one) == values(other) and shows(one) == shows(other)
+
+
+@explorers
+@pytest.mark.parametrize("wrong", ["a", None, [], 1.5j])
+def test_a_value_of_another_type_changes_nothing(make, wrong):
+    explorer = make()
+    before = values(explorer), shows(explorer)
+    for control in controls(explorer):
+        if isinstance(control, IntSlider):
+            with pytest.raises(Exception, match="value"):
+                control.value = wrong
+    assert (values(explorer), shows(explorer)) == before
+
+
+def test_every_preset_sets_all_sliders_at_once():
+    explorer = sliders.module()
+    choice, *others = controls(explorer)
+    for name in choice.options:
+        choice.value = name
+        preset = sliders.paper_module(name)
+        assert sorted(c.value for c in others) == sorted(preset.values())
+        assert f"reads {preset['in_channels']} channels" in shows(explorer)
+        assert set(notes(explorer)) == {""}

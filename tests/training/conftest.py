@@ -1,0 +1,26 @@
+"""What several of these test modules share: pictures, and processes that train."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from warm_start import Warm
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory):
+    warm = Warm(tmp_path_factory.mktemp("logs"))
+    yield warm
+    warm.close()
+
+
+@pytest.fixture(scope="session")
+def few_pictures(tmp_path_factory):
+    """13 dark and 16 light pictures: 17 to train, 5 to validate, 7 to test."""
+    root = tmp_path_factory.mktemp("few pictures")
+    rng = np.random.default_rng(0)
+    for name, level, n in (("dark", 60, 13), ("light", 190, 16)):
+        (root / name).mkdir()
+        for i in range(n):
+            pixels = rng.normal(level, 30, (32, 32)).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(root / name / f"{i}.png")
+    return root

@@ -1,0 +1,247 @@
+"""Checkpoints: whole or not at all, and never mistaken for another's."""
+
+import errno
+import os
+import random
+from dataclasses import replace
+
+import pytest
+import torch
+from test_loop import CONFIG, same, stripes
+from warm_start import await_checkpoint
+
+from inception_lib.training import checkpoint as library
+from inception_lib.training import fit, loop, save_run
+from inception_lib.training.__main__ import main
+from inception_lib.training.checkpoint import read_tensors, write_tensors
+from inception_lib.training.lock import only_run
+
+SMALL = replace(CONFIG, image_size=32, aux=False)
+
+
+def train(path, config=SMALL, **options):
+    sets = stripes(16).resized(32), stripes(8, seed=1).resized(32)
+    return fit(*sets, config, progress=None, checkpoint=path, **options)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """A checkpoint after one of two epochs."""
+    path = tmp_path_factory.mktemp("run") / "checkpoint.safetensors"
+
+    def stop(_):
+        raise KeyboardInterrupt
+
+    train(path, on_epoch=stop)
+    return path
+
+
+@pytest.fixture
+def copy(kept, tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    path.write_bytes(kept.read_bytes())
+    return path
+
+
+# --- what is refused, and stays as it was ---------------------------------------------
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "edited", "foreign"])
+def test_a_damaged_checkpoint_is_one_sentence(damage, copy):
+    content = bytearray(copy.read_bytes())
+    if damage == "edited":
+        content[-1000] ^= 1
+    cut = {"cut": len(content) // 2, "empty": 0}.get(damage)
+    content = b"something else entirely" if damage == "foreign" else content[:cut]
+    copy.write_bytes(content)
+    with pytest.raises(ValueError, match="checkpoint.safetensors is not a file of"):
+        train(copy, resume=True)
+    assert copy.read_bytes() == content
+
+
+def test_no_changed_byte_and_no_lost_end_goes_unnoticed(tmp_path):
+    path = tmp_path / "file.safetensors"
+    write_tensors(path, {"x": torch.randn(20), "n": torch.tensor(3)}, {"a": [1, 0.5]})
+    assert read_tensors(path)[1] == {"a": [1, 0.5]}
+    whole, chance = path.read_bytes(), random.Random(0)
+    for place in range(len(whole)):
+        changed = bytearray(whole)
+        changed[place] ^= 1 << chance.randrange(8)
+        for content in (changed, whole[:place]):
+            path.write_bytes(content)
+            try:
+                tensors, info = read_tensors(path)
+            except ValueError:
+                continue
+            # A space of the header's padding: everything it says is the same.
+            assert info == {"a": [1, 0.5]} and len(tensors) == 2, place
+
+
+def test_a_finished_network_is_no_checkpoint(tmp_path):
+    run = train(None, replace(SMALL, epochs=1))
+    path = save_run(run, tmp_path) / "model.safetensors"
+    with pytest.raises(ValueError, match="holds a finished network"):
+        train(path, resume=True)
+
+
+def test_other_images_are_refused(copy):
+    fewer = stripes(14).resized(32)
+    others = stripes(16, seed=7).resized(32)
+    renamed = replace(stripes(16).resized(32), classes=("a", "b"))
+    for images in (fewer, others, renamed):
+        with pytest.raises(ValueError, match="run on other images"):
+            fit(images, None, SMALL, progress=None, checkpoint=copy, resume=True)
+
+
+def test_resume_needs_a_checkpoint():
+    with pytest.raises(ValueError, match="name its file"):
+        train(None, resume=True)
+
+
+# --- what may differ ------------------------------------------------------------------
+
+
+def test_how_it_is_computed_may_change(copy):
+    assert len(train(copy, replace(SMALL, accumulate=2), resume=True).history) == 2
+
+
+def test_auto_precision_is_measured_once(tmp_path, monkeypatch):
+    config = replace(SMALL, precision="auto")
+    path, answers = tmp_path / "file", iter(["bfloat16", "bfloat16", "float32"])
+    monkeypatch.setattr(loop, "pick_precision", lambda *_: (next(answers), ""))
+    whole = train(None, config)
+    calls = []
+
+    def stop(history):
+        calls.append(len(history))
+        raise KeyboardInterrupt
+
+    train(path, config, on_epoch=stop)
+    assert same(whole, train(path, config, resume=True)) and calls == [1]
+
+
+# --- the disk -------------------------------------------------------------------------
+
+
+def test_a_full_disk_is_one_sentence_and_the_old_checkpoint_is_whole(copy):
+    before = copy.read_bytes()
+    # Linux's device that is always full.
+    (copy.parent / "checkpoint.safetensors.part").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device.*unchanged; make room"):
+        train(copy, resume=True)
+    assert [path.name for path in copy.parent.iterdir()] == [copy.name]
+    assert copy.read_bytes() == before
+    assert len(train(copy, resume=True).history) == 2  # there is room again
+
+
+def test_the_file_reaches_the_disk_before_its_name_does(tmp_path, monkeypatch):
+    done = []
+    for name in ("fsync", "replace"):
+        real = getattr(os, name)
+
+        def noted(*arguments, name=name, real=real):
+            done.append(name)
+            return real(*arguments)
+
+        monkeypatch.setattr(library.os, name, noted)
+    write_tensors(tmp_path / "file", {}, {})
+    assert done == ["fsync", "replace", "fsync"]
+
+
+def command(out, *more):
+    options = "--image-size 32 --no-aux --no-grow --batch-size 8 --precision float32"
+    return [*options.split(), "--out", str(out), *more]
+
+
+def test_a_folder_that_cannot_be_written_is_said_before_the_training(
+    tmp_path, capsys, monkeypatch
+):
+    (tmp_path / "file").touch()
+    assert main(command(tmp_path / "file" / "run")) == 2
+    assert "error: can't write into" in capsys.readouterr().err
+
+    def read_only(*_):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("inception_lib.training.lock.os.open", read_only)
+        assert main(command(tmp_path / "run")) == 2
+    error = capsys.readouterr().err
+    assert "(Read-only file system): choose another folder" in error
+
+
+# --- two runs -------------------------------------------------------------------------
+
+
+def test_two_runs_do_not_mix(warm, few_pictures, tmp_path, capsys):
+    options = command(tmp_path, "--data", str(few_pictures), "--epochs", "400")
+    pid = warm.start(*options)
+    await_checkpoint(tmp_path)
+    for more in ([], ["--resume"], ["--seed", "1"]):
+        assert main([*options, *more]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("error: another process is training into")
+    # Its lock dies with it, though the file stays.
+    warm.kill(pid)
+    assert warm.wait(pid) == -9
+    assert (tmp_path / "checkpoint.safetensors.lock").exists()
+    with only_run(tmp_path / "checkpoint.safetensors"):
+        pass
+    assert main(options) == 2
+    assert "holds a run that has not ended" in capsys.readouterr().err
+    names = {path.name for path in tmp_path.iterdir()} - {"history.csv"}
+    assert names - {"checkpoint.safetensors.part"} == {"checkpoint.safetensors"}
+
+
+def test_fit_in_two_notebooks_does_not_mix_either(warm, few_pictures, tmp_path):
+    options = command(tmp_path, "--data", str(few_pictures), "--epochs", "400")
+    pid = warm.start(*options)
+    await_checkpoint(tmp_path)
+    with pytest.raises(ValueError, match="another process is training"):
+        train(tmp_path / "checkpoint.safetensors")
+    warm.kill(pid)
+    warm.wait(pid)
+
+
+# --- a loss that is no number ---------------------------------------------------------
+
+
+def test_what_is_not_finite_is_named_with_the_last_good_checkpoint(copy, monkeypatch):
+    real, calls = loop.googlenet_loss, []
+
+    def loss(*arguments):
+        calls.append(1)
+        return real(*arguments) * (float("nan") if len(calls) == 2 else 1)
+
+    monkeypatch.setattr(loop, "googlenet_loss", loss)
+    before = copy.read_bytes()
+    sentence = (
+        r"the loss became nan in epoch 2, batch 2 of 2, at a learning rate of \S+: try "
+        rf"a smaller lr; the last good checkpoint is {copy}, of epoch 1"
+    )
+    with pytest.raises(FloatingPointError, match=sentence):
+        train(copy, resume=True)
+    assert copy.read_bytes() == before
+
+
+def test_weights_that_overflow_never_reach_a_checkpoint(copy, monkeypatch):
+    """The loss of the last batch is fine, the step after it is not."""
+    before = copy.read_bytes()
+
+    def step(network, *rest):
+        result = gradients(network, *rest)
+        network.fc.bias.grad.fill_(float("inf"))
+        return result
+
+    gradients = loop.gradients
+    monkeypatch.setattr(loop, "gradients", step)
+    monkeypatch.setattr(loop, "googlenet_loss", lambda out, _: out.nan_to_num().mean())
+    with pytest.raises(FloatingPointError, match="a weight became infinite in epoch 2"):
+        train(copy, resume=True)
+    assert copy.read_bytes() == before
+
+
+def test_without_a_checkpoint_it_says_so(monkeypatch):
+    monkeypatch.setattr(loop, "googlenet_loss", lambda out, _: out.sum() * float("inf"))
+    with pytest.raises(FloatingPointError, match="there is no checkpoint before it"):
+        train(None)

@@ -1,0 +1,213 @@
+"""Several processes train as one: gradients, scores, checkpoints, and a death."""
+
+import json
+import re
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+
+import psutil
+import pytest
+import torch
+from safetensors.torch import load_file
+from test_loop import CONFIG, stripes
+from warm_start import await_checkpoint
+
+from inception_lib import GoogLeNet
+from inception_lib.training import distributed, load_run, loop, metrics
+from inception_lib.training.__main__ import read_data
+from inception_lib.training.checkpoint import read_tensors
+from inception_lib.training.data import split
+
+# Without batch norm, whose statistics a process takes over its own share, and (below,
+# plain=True) without dropout, which differs from process to process as it should.
+OPTIONS = (
+    "--image-size 32 --no-aux --no-batch-norm --optimizer sgd --no-grow "
+    "--batch-size 8 --precision float32"
+).split()
+
+
+def port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def finish(warm, pids: list[int]) -> None:
+    assert [warm.wait(pid) for pid in pids] == [0] * len(pids), warm.said(pids[0])
+
+
+def close(a: dict, b: dict, tolerance: float) -> bool:
+    """Whether all tensors agree, within this fraction of the largest value of each."""
+    assert a.keys() == b.keys()
+    return all((a[k] - b[k]).abs().max() <= tolerance * a[k].abs().max() for k in a)
+
+
+@pytest.fixture(scope="module")
+def command(few_pictures):
+    return ["--data", few_pictures, *OPTIONS, "--epochs", 4, "--out"]
+
+
+@pytest.fixture(scope="module")
+def alone(warm, command, tmp_path_factory):
+    """The run of a single process, and the gradients of its first step."""
+    out = tmp_path_factory.mktemp("alone")
+    gradients = str(out.parent / "gradients_alone")
+    finish(warm, [warm.start(*command, out, plain=True, SAVE_GRADIENTS=gradients)])
+    return out, load_file(gradients)
+
+
+@pytest.fixture(scope="module")
+def together(warm, command, tmp_path_factory):
+    """The run of two processes, what each of them said, and the first gradients."""
+    out = tmp_path_factory.mktemp("together")
+    path = str(out.parent / "gradients_together")
+    pids = warm.group(2, *command, out, port=port(), plain=True, SAVE_GRADIENTS=path)
+    finish(warm, pids)
+    return out, [warm.said(pid) for pid in pids], load_file(path)
+
+
+def test_two_processes_have_the_gradients_and_weights_of_one(alone, together):
+    assert close(alone[1], together[2], 1e-4)
+    weights = [load_file(out / "model.safetensors") for out in (alone[0], together[0])]
+    assert close(*weights, 1e-4)
+    losses = [load_run(out).history["loss"].tolist() for out in (alone[0], together[0])]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_only_the_first_process_writes_and_speaks(together):
+    out, (first, second), _ = together
+    assert "2 processes, each: cpu" in first and "ROC AUC" in first
+    assert second == ""
+    names = {path.name for path in out.iterdir()}
+    assert names == {"config.json", "history.csv", "metrics.json", "model.safetensors"}
+
+
+def test_the_scores_are_those_of_one_process_on_the_same_network(together):
+    run = load_run(together[0])
+    saved = json.loads((together[0] / "metrics.json").read_text())
+    parts = split(read_data(run.config))
+    for name, data in {"validation": parts.validation, "test": parts.test}.items():
+        probabilities = run.predict(data)
+        assert saved[name]["images"] == len(data)
+        expected = metrics.scores(probabilities, data.labels)
+        assert {k: saved[name][k] for k in expected} == pytest.approx(expected)
+    last = run.history.iloc[-1]
+    probabilities = run.probabilities(parts.validation)
+    loss = -probabilities.gather(1, parts.validation.labels[:, None]).log().mean()
+    assert last["validation_loss"] == pytest.approx(loss.item(), rel=1e-4)
+
+
+def test_accumulated_gradients_are_those_of_the_whole_batch(
+    warm, command, alone, tmp_path
+):
+    path = str(tmp_path / "gradients")
+    out = tmp_path / "out"
+    arguments = [*command, out, "--accumulate", 4]
+    assert warm.run(*arguments, plain=True, SAVE_GRADIENTS=path) == 0
+    assert close(alone[1], load_file(path), 1e-4)
+
+
+def test_two_go_on_as_one_after_a_death(warm, command, alone, tmp_path):
+    pids = warm.group(2, *command, tmp_path, port=port(), plain=True)
+    await_checkpoint(tmp_path)
+    warm.kill(pids[1])
+    assert [warm.wait(pid) for pid in pids] == [2, -9]
+    said = warm.said(pids[0])
+    assert "error: process 0 lost contact with another of the 2 processes" in said
+    assert f"go on from {tmp_path / 'checkpoint.safetensors'} with --resume" in said
+    assert "Traceback" not in said
+    assert warm.run(*command, tmp_path, "--resume", plain=True) == 0
+    weights = [load_file(p / "model.safetensors") for p in (alone[0], tmp_path)]
+    assert close(*weights, 1e-4)
+
+
+def test_one_goes_on_as_two(warm, command, alone, tmp_path):
+    pid = warm.start(*command, tmp_path, plain=True)
+    await_checkpoint(tmp_path)
+    warm.kill(pid)
+    assert warm.wait(pid) == -9
+    finish(warm, warm.group(2, *command, tmp_path, "--resume", port=port(), plain=True))
+    weights = [load_file(p / "model.safetensors") for p in (alone[0], tmp_path)]
+    assert close(*weights, 1e-4)
+    assert len(load_run(tmp_path).history) == 4
+
+
+def test_torchrun_ends_when_a_worker_is_killed(few_pictures, tmp_path):
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    arguments = ["--data", str(few_pictures), *OPTIONS, "--epochs", "500"]
+    with subprocess.Popen(
+        [*torchrun, "-m", "inception_lib.training", *arguments, "--out", tmp_path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as run:
+        await_checkpoint(tmp_path)
+        workers = psutil.Process(run.pid).children()
+        workers[1].kill()
+        _, said = run.communicate(timeout=60)
+    assert run.returncode != 0
+    assert re.search("^(error: process 0 lost contact|interrupted: go on)", said, re.M)
+    assert "Warning" not in said
+    assert read_tensors(tmp_path / "checkpoint.safetensors")[1]["rows"]
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3])
+@pytest.mark.parametrize("n", [1, 2, 5, 7, 12])
+def test_shares_put_together_are_every_row_once(processes, n, monkeypatch):
+    monkeypatch.setattr(distributed, "count", lambda: processes)
+    shares = []
+    for rank in range(processes):
+        monkeypatch.setattr(distributed, "rank", lambda rank=rank: rank)
+        shares.append(distributed.share(n))
+
+    def all_gather(parts, _):
+        for part, share in zip(parts, shares, strict=True):
+            part.copy_(share)
+
+    monkeypatch.setattr(distributed.dist, "all_gather", all_gather)
+    assert distributed.gather(shares[0], n).tolist() == list(range(n))
+
+
+def test_dropout_differs_and_everything_else_stays_in_step(monkeypatch):
+    monkeypatch.setattr(distributed, "count", lambda: 2)
+    inside, after = [], []
+    for rank in range(2):
+        monkeypatch.setattr(distributed, "rank", lambda rank=rank: rank)
+        torch.manual_seed(0)
+        for step in range(2):
+            with distributed.own_random_numbers(0, step):
+                inside.append(torch.rand(()).item())
+            after.append(torch.rand(()).item())
+    assert len(set(inside)) == 4
+    assert after[:2] == after[2:] and after[0] != after[1]
+
+
+def test_running_statistics_become_the_mean_of_all_processes(monkeypatch):
+    mine, theirs = (GoogLeNet(2, image_size=64, batch_norm=True) for _ in range(2))
+    for model in (mine, theirs):
+        model(torch.rand(2, 3, 64, 64))
+
+    def statistics(model):
+        return [b.clone() for b in model.buffers() if b.is_floating_point()]
+
+    def all_reduce(flat):
+        flat += torch.cat([b.flatten() for b in statistics(theirs)])
+
+    pairs = zip(statistics(mine), statistics(theirs), strict=True)
+    expected = [(a + b) / 2 for a, b in pairs]
+
+    monkeypatch.setattr(distributed, "count", lambda: 2)
+    monkeypatch.setattr(distributed.dist, "all_reduce", all_reduce)
+    distributed.average_buffers(mine)
+    assert all(map(torch.allclose, statistics(mine), expected))
+
+
+def test_a_batch_that_does_not_divide_is_refused(monkeypatch):
+    config = replace(CONFIG, accumulate=3)
+    with pytest.raises(ValueError, match="1 processes × 3 parts"):
+        loop.check_sets(stripes(8), None, config)
+    monkeypatch.setattr(distributed, "count", lambda: 3)
+    with pytest.raises(ValueError, match="3 processes × 1 parts"):
+        loop.check_sets(stripes(8), None, CONFIG)

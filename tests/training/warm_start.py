@@ -1,0 +1,128 @@
+"""Real training processes, started in milliseconds.
+
+This file run as a program imports the library once (seconds) and then forks a process
+that trains for each line it reads; imported, it offers ``Warm``, which starts it.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from pathlib import Path
+
+
+class Warm:
+    """Starts commands ``python -m inception_lib.training …`` and waits for them."""
+
+    def __init__(self, folder: Path):
+        self.logs = folder
+        self.program = subprocess.Popen(
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"},
+        )
+
+    def ask(self, **job):
+        print(json.dumps(job), file=self.program.stdin, flush=True)
+        return json.loads(self.program.stdout.readline())
+
+    def start(self, *arguments, plain: bool = False, **environment: str) -> int:
+        """The id of a new process; ``plain`` takes dropout away."""
+        words = [str(argument) for argument in arguments]
+        return self.ask(
+            arguments=words, environment=environment, plain=plain, logs=str(self.logs)
+        )
+
+    def wait(self, pid: int) -> int:
+        """Its exit status; minus the signal's number if a signal ended it."""
+        return self.ask(wait=pid)
+
+    def run(self, *arguments, **options) -> int:
+        return self.wait(self.start(*arguments, **options))
+
+    def said(self, pid: int) -> str:
+        return (self.logs / f"{pid}.log").read_text()
+
+    def kill(self, pid: int) -> None:
+        os.kill(pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        self.program.stdin.close()
+        self.program.stdout.close()
+        self.program.wait()
+
+    def group(self, n: int, *arguments, port: int, **options) -> list[int]:
+        """The ids of n processes that train together, as ``torchrun`` starts them."""
+        common = {
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": str(port),
+            "WORLD_SIZE": str(n),
+            "TORCHELASTIC_RUN_ID": "test",
+        }
+        return [
+            self.start(*arguments, **options, **common, RANK=str(i), LOCAL_RANK=str(i))
+            for i in range(n)
+        ]
+
+
+def await_checkpoint(folder: Path, seconds: float = 60) -> None:
+    """Return as soon as a run has written its first checkpoint into ``folder``."""
+    end = time.monotonic() + seconds
+    while not (folder / "checkpoint.safetensors").exists():
+        assert time.monotonic() < end, "no checkpoint appeared"
+        time.sleep(0.05)
+
+
+def train(job: dict) -> None:
+    """In the new process: run the command, its output in a file, and exit."""
+    code = 70
+    try:
+        log = os.open(f"{job['logs']}/{os.getpid()}.log", os.O_CREAT | os.O_WRONLY)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.environ |= job["environment"]
+        torch.set_num_threads(int(os.environ.get("THREADS", "1")))
+        if job["plain"]:
+            torch.nn.Dropout.forward = lambda self, x: x
+        if path := os.environ.get("SAVE_GRADIENTS"):
+            register_optimizer_step_pre_hook(
+                lambda optimizer, *_: save_gradients(optimizer, Path(path))
+            )
+        code = main(job["arguments"])
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def save_gradients(optimizer, path: Path) -> None:
+    """Keep the gradients of the first step, once per training."""
+    if not path.exists():
+        groups = optimizer.param_groups
+        grads = [p.grad for group in groups for p in group["params"]]
+        save_file({str(i): g.contiguous() for i, g in enumerate(grads)}, path)
+
+
+if __name__ == "__main__":
+    import torch
+    from safetensors.torch import save_file
+    from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+    from inception_lib.training.__main__ import main
+
+    for line in sys.stdin:
+        job = json.loads(line)
+        if "wait" in job:
+            answer = os.waitstatus_to_exitcode(os.waitpid(job["wait"], 0)[1])
+        else:
+            answer = os.fork()
+            if answer == 0:
+                train(job)
+        print(json.dumps(answer), flush=True)
