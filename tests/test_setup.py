@@ -67,9 +67,11 @@ def test_every_import_is_a_dependency():
     library = project()["dependencies"] + groups["lab"]
     everything = library + groups["test"]
     owners = packages_distributions()
-    for folder, lines in {"inception_lib": library, "tests": everything}.items():
+    benchmarks = {path.stem for path in (ROOT / "benchmarks").rglob("*.py")}
+    folders = {"inception_lib": library, "benchmarks": library, "tests": everything}
+    for folder, lines in folders.items():
         declared = {canonicalize_name(Requirement(line).name) for line in lines}
-        local = {path.stem for path in (ROOT / folder).rglob("*.py")}
+        local = {path.stem for path in (ROOT / folder).rglob("*.py")} | benchmarks
         for path in (ROOT / folder).rglob("*.py"):
             for name in imported(path) - local - {"inception_lib"}:
                 owner = {canonicalize_name(o) for o in owners.get(name, [])}

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from itertools import product
 
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -72,6 +73,14 @@ def squeezed() -> VBox:
     return bottleneck_figures.squeezed(cut, directions, errors)
 
 
+def steps() -> VBox:
+    rows = product(("channels first", "channels last"), ("float32", "bfloat16"))
+    table = pd.DataFrame(rows, columns=["layout", "precision"])
+    return sliders.speed(
+        table.assign(ratio=[1, 0.5, 2, 123.4], fraction_of_peak=[0, 0.1, 0.5, 1.2])
+    )
+
+
 EXPLORERS: dict[str, Callable[[], VBox]] = {
     "bottleneck": sliders.bottleneck,
     "module": sliders.module,
@@ -81,6 +90,7 @@ EXPLORERS: dict[str, Callable[[], VBox]] = {
     "activation maps": maps,
     "cells": gallery,
     "squeezed": squeezed,
+    "speed": steps,
 }
 explorers = pytest.mark.parametrize("make", EXPLORERS.values(), ids=EXPLORERS)
 
@@ -126,7 +136,7 @@ def every_explorer_is_here() -> Iterator[str]:
 def test_every_explorer_is_driven():
     assert set(every_explorer_is_here()) - {"explorer"} == {
         *("bottleneck", "module", "heads", "pooling", "browse_predictions"),
-        *("browse_activation_maps", "explore", "squeezed"),
+        *("browse_activation_maps", "explore", "squeezed", "speed"),
     }
 
 
