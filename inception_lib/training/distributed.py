@@ -68,7 +68,9 @@ def parallel(model: nn.Module) -> nn.Module:
     # Buffers: see average_buffers. Recent versions of torch renamed the option.
     known = signature(DistributedDataParallel).parameters
     new, old = "forward_sync_buffers", "broadcast_buffers"
-    return DistributedDataParallel(model, **{new if new in known else old: False})
+    options = {new if new in known else old: False}
+    # Gradients lie in the buffers that travel: no copy into them and back.
+    return DistributedDataParallel(model, gradient_as_bucket_view=True, **options)
 
 
 def exchange(network: nn.Module, now: bool) -> AbstractContextManager:
