@@ -246,7 +246,8 @@ def main() -> None:
         for batch in (32, 1):
             rows += train(size, batch, options.rounds)
             rows += infer(size, batch, options.rounds, options.compile)
-        rows += epoch(size, max(2, 8 * 96**2 // size**2), max(1, options.rounds // 2))
+        batches = min(8, max(2, 8 * 96**2 // size**2))  # about equally long
+        rows += epoch(size, batches, max(1, options.rounds // 2))
     table = pd.DataFrame(rows).convert_dtypes().assign(machine=machine())
     # Through pandas, which writes what wasn't measured as null.
     text = json.dumps(json.loads(table.to_json(orient="records")), indent=1)
