@@ -1,0 +1,70 @@
+"""A network to look into: loaded if it is there, else trained once and kept."""
+
+import pytest
+
+from inception_lib.teaching import trained
+from inception_lib.training import Run, TrainingConfig, save_run
+from inception_lib.training.checkpoint import build_model
+
+
+@pytest.fixture
+def untrained():
+    config = TrainingConfig(image_size=64, aux=False)
+    return Run(build_model(config, 2), config, ("functional", "defective"), 50.0)
+
+
+@pytest.fixture
+def quick_training(monkeypatch, untrained):
+    """Count the trainings instead of running them."""
+    calls = []
+
+    def fit(*_, **__):
+        calls.append(1)
+        return untrained
+
+    monkeypatch.setattr(trained, "fit", fit)
+    return calls
+
+
+def test_trained_once_and_kept(quick_training, tmp_path):
+    first = trained.trained_run(tmp_path / "run")
+    second = trained.trained_run(tmp_path / "run")
+    assert len(quick_training) == 1
+    assert first.classes == second.classes
+
+
+def test_a_run_of_the_readers_own_is_loaded(quick_training, untrained, tmp_path):
+    save_run(untrained, tmp_path / "mine")
+    assert trained.trained_run(tmp_path / "mine").config == untrained.config
+    assert not quick_training
+
+
+def test_an_interrupted_training_is_not_kept(quick_training, untrained, tmp_path):
+    untrained.interrupted = True
+    assert trained.trained_run(tmp_path / "run") is untrained
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_shortened_training_does_not_stand_in_for_a_real_one(
+    quick_training, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("INCEPTION_LIB_FAST_TRAINING", "1")
+    trained.trained_run(tmp_path / "run")
+    monkeypatch.delenv("INCEPTION_LIB_FAST_TRAINING")
+    assert not (tmp_path / "run").exists()
+    trained.trained_run(tmp_path / "run")
+    assert len(quick_training) == 2
+
+
+def test_a_folder_that_cannot_be_written_loses_nothing(
+    quick_training, untrained, tmp_path, capsys
+):
+    (tmp_path / "file").write_text("in the way")
+    assert trained.trained_run(tmp_path / "file" / "run") is untrained
+    assert "not kept" in capsys.readouterr().out
+
+
+def test_a_damaged_run_is_told(quick_training, tmp_path):
+    (tmp_path / "model.safetensors").write_bytes(b"damaged")
+    with pytest.raises(ValueError, match="damaged"):
+        trained.trained_run(tmp_path)
