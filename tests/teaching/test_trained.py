@@ -1,5 +1,6 @@
 """A network to look into: loaded if it is there, else trained once and kept."""
 
+import pandas as pd
 import pytest
 
 from inception_lib.teaching import trained
@@ -10,7 +11,9 @@ from inception_lib.training.checkpoint import build_model
 @pytest.fixture
 def untrained():
     config = TrainingConfig(image_size=64, aux=False)
-    return Run(build_model(config, 2), config, ("functional", "defective"), 50.0)
+    history = pd.DataFrame({"epoch": [1]})
+    classes = ("functional", "defective")
+    return Run(build_model(config, 2), config, classes, 50.0, history)
 
 
 @pytest.fixture
