@@ -220,7 +220,8 @@ class GoogLeNet(nn.Module):
         check_image_size(image_size, self.aux_logits, self.pool4_kernel_size)
         self._image_size = image_size
         for head in (self.aux1, self.aux2):
-            if head is not None:
+            # torchvision's adaptive pool (see interop) fits every size.
+            if head is not None and isinstance(head.pool, nn.AvgPool2d):
                 head.pool = auxiliary_pool(map_sizes(image_size)["maxpool3"])
 
     def forward(self, x: Tensor) -> GoogLeNetOutputs | Tensor:

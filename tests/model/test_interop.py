@@ -1,0 +1,303 @@
+"""torchvision's network and a Caffe-like ONNX file against ours, with their weights."""
+
+import warnings
+from urllib.error import URLError
+
+import numpy as np
+import onnx
+import onnxruntime
+import plain_googlenet
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+from torchvision.models import GoogLeNet_Weights, googlenet
+
+from inception_lib import GOOGLENET_WIDTHS, GoogLeNet
+from inception_lib.model import interop
+
+
+def theirs(num_classes=7, aux_logits=True, **options) -> nn.Module:
+    """torchvision's network, its norms away from 0 and 1."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # "the default initialisation will change"
+        model = googlenet(num_classes=num_classes, aux_logits=aux_logits, **options)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, std=0.1)
+            nn.init.normal_(module.running_mean, std=0.1)
+            nn.init.uniform_(module.running_var, 0.5, 2.0)
+        elif isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(module.weight)
+    return model
+
+
+def close(ours, theirs):
+    """Within 1e-5 of the largest value: float32 has seven digits, of the largest."""
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5 * theirs.abs().max())
+
+
+@pytest.mark.parametrize("size", [96, 224])
+@pytest.mark.parametrize("heads", [True, False])
+def test_torchvision_gives_the_same_answers(heads, size):
+    x = torch.randn(2, 3, size, size)
+    model = theirs(aux_logits=heads)
+    mine = interop.from_torchvision(model.state_dict())
+    with torch.no_grad():
+        close(mine.eval()(x), model.eval()(x))
+        torch.manual_seed(1)  # dropout draws the same
+        training = model.train()(x)
+        torch.manual_seed(1)
+        again = mine.train()(x)
+    pairs = zip(again, training, strict=True) if heads else [(again, training)]
+    for one, other in pairs:
+        close(one, other)
+    # Both have learned the same running statistics from that batch.
+    close(mine.conv1.bn.running_var, model.conv1.bn.running_var)
+
+
+def test_there_and_back():
+    state = theirs().state_dict()
+    back = interop.to_torchvision(interop.from_torchvision(state))
+    assert list(back) == list(state)
+    assert all(torch.equal(back[name], state[name]) for name in state)
+
+
+def test_a_network_of_ours_runs_in_torchvision(network):
+    form = {"batch_norm": True, "kernel_size_5x5": 3, "pool4_kernel_size": 2}
+    mine = network(image_size=64, **form)
+    model = theirs(num_classes=5)
+    model.load_state_dict(interop.to_torchvision(mine))
+    x = torch.randn(2, 3, 64, 64)  # 4×4 before the heads: adaptive or not is the same
+    torch.manual_seed(1)
+    with torch.no_grad():
+        close(mine.eval()(x), model.eval()(x))
+        model.dropout.p = mine.dropout.p = 0.0
+        for head in (mine.aux1, mine.aux2):
+            head.dropout_rate = 0.0
+        model.aux1.dropout.p = model.aux2.dropout.p = 0.0
+        for one, other in zip(mine.train()(x), model.train()(x), strict=True):
+            close(one, other)
+
+
+def test_the_weights_are_copies():
+    mine = interop.from_torchvision(theirs(aux_logits=False).state_dict())
+    interop.to_torchvision(mine)["fc.weight"].zero_()
+    assert mine.fc.weight.abs().sum() > 0
+
+
+def test_adaptive_heads_take_every_size():
+    mine = interop.from_torchvision(theirs().state_dict())
+    mine.image_size = 96
+    assert [out.shape for out in mine(torch.randn(2, 3, 128, 128))] == [(2, 7)] * 3
+
+
+def test_the_silent_transform_made_explicit():
+    model = theirs(aux_logits=False, transform_input=True).eval()
+    mine = interop.from_torchvision(model.state_dict()).eval()
+    x = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        close(mine(interop.transform_input(x)), model(x))
+    with pytest.raises(ValueError, match="N×3×H×W, got 2×1×8×8"):
+        interop.transform_input(torch.zeros(2, 1, 8, 8))
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"batch_norm": False},
+        {"kernel_size_5x5": 5},
+        {"pool4_kernel_size": 3},
+        {"local_response_norm": True},
+    ],
+    ids=lambda form: next(iter(form)),
+)
+def test_what_torchvision_cannot_hold(form):
+    fits = {"batch_norm": True, "kernel_size_5x5": 3, "pool4_kernel_size": 2}
+    with pytest.raises(ValueError, match=f"this one {next(iter(form))}="):
+        interop.to_torchvision(GoogLeNet(2, aux_logits=False, **(fits | form)))
+
+
+def broken(change) -> dict:
+    state = theirs(aux_logits=False).state_dict()
+    change(state)
+    return state
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: s.pop("fc.weight"), "there is no fc.weight"),
+        (lambda s: s.pop("conv1.conv.weight"), 'Missing key.*"conv1.conv.weight"'),
+        (lambda s: s.update(more=torch.zeros(1)), 'Unexpected key.*"more"'),
+        (lambda s: s.update({"conv1.bn.bias": torch.zeros(3)}), "conv1.bn.bias"),
+        (lambda s: s.update({"fc.weight": torch.zeros(3, 9)}), "fc.weight"),
+    ],
+)
+def test_a_dict_of_something_else(change, message):
+    with pytest.raises(ValueError, match=f"not torchvision's.*{message}") as caught:
+        interop.from_torchvision(broken(change))
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_model_is_not_a_state_dict():
+    with pytest.raises(TypeError, match="takes a state_dict"):
+        interop.from_torchvision(nn.Linear(2, 2))
+    with pytest.raises(TypeError, match="must be a GoogLeNet"):
+        interop.to_torchvision(nn.Linear(2, 2))
+
+
+def test_the_published_weights_without_a_network(monkeypatch):
+    def offline(self, **_):
+        raise URLError("no route to host")
+
+    monkeypatch.setattr(GoogLeNet_Weights, "get_state_dict", offline)
+    with pytest.raises(ConnectionError, match="googlenet-.*on another machine"):
+        interop.download_imagenet()
+
+
+def test_the_published_weights_are_loaded_without_their_heads(monkeypatch):
+    model = theirs(1000)
+    monkeypatch.setattr(
+        GoogLeNet_Weights, "get_state_dict", lambda self, **_: model.state_dict()
+    )
+    mine = interop.download_imagenet()
+    x = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        close(mine(x), model.eval()(x))
+    assert mine.aux1 is None and not mine.training
+
+
+# --- the form of the Caffe model zoo --------------------------------------------------
+
+
+class CaffeLike:
+    """An ONNX file as converters write it from Caffe, node by node."""
+
+    def __init__(self, weights: dict, norm: bool, pool4: int):
+        self.weights, self.nodes, self.values = weights, [], []
+        x = self.max_pool(self.conv("conv1", "data", 3, 2), 3)
+        x = self.norm(x) if norm else x
+        x = self.conv("conv3", self.conv("conv2", x), 1)
+        x = self.max_pool(self.norm(x) if norm else x, 3)
+        for name in GOOGLENET_WIDTHS:
+            x = self.module(f"inception{name}", x)
+            if name in ("3b", "4e"):
+                x = self.max_pool(x, 3 if name == "3b" else pool4)
+        x = self.add("GlobalAveragePool", [x])
+        x = self.add("Dropout", [x])
+        x = self.add("Reshape", [x, self.value("shape", np.array([0, -1]))])
+        fc = [self.value(f"fc.{k}", weights[f"fc.{k}"]) for k in ("weight", "bias")]
+        self.add("Softmax", [self.add("Gemm", [x, *fc], transB=1)], output="prob")
+
+    def add(self, kind, inputs, output=None, **attributes):
+        output = output or f"value{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
+        return output
+
+    def value(self, name, array):
+        # Names that say nothing: the reader has to find weights by the graph.
+        name = f"w{len(self.values)}"
+        self.values.append(numpy_helper.from_array(np.asarray(array), name))
+        return name
+
+    def conv(self, name, x, padding=0, stride=1):
+        pair = [self.weights[f"{name}.conv.{part}"] for part in ("weight", "bias")]
+        inputs = [x, *(self.value(name, array) for array in pair)]
+        form = {"pads": [padding] * 4, "strides": [stride] * 2}
+        return self.add("Relu", [self.add("Conv", inputs, **form)])
+
+    def max_pool(self, x, side):
+        form = {"kernel_shape": [side] * 2, "strides": [2, 2], "ceil_mode": 1}
+        return self.add("MaxPool", [x], **form)
+
+    def norm(self, x):
+        return self.add("LRN", [x], size=5, alpha=1e-4, beta=0.75, bias=1.0)
+
+    def module(self, name, x):
+        five = self.weights[f"{name}.branch3.1.conv.weight"].shape[-1]
+        form = {"kernel_shape": [3, 3], "strides": [1, 1], "pads": [1] * 4}
+        # In another order than ours: only the concatenation says which is which.
+        pooled = self.conv(f"{name}.branch4.1", self.add("MaxPool", [x], **form))
+        wide = self.conv(f"{name}.branch3.0", x)
+        wide = self.conv(f"{name}.branch3.1", wide, five // 2)
+        mid = self.conv(f"{name}.branch2.1", self.conv(f"{name}.branch2.0", x), 1)
+        one = self.conv(f"{name}.branch1", x)
+        return self.add("Concat", [one, mid, wide, pooled], axis=1)
+
+    def save(self, path):
+        image = helper.make_tensor_value_info("data", TensorProto.FLOAT, [1, 3, 64, 64])
+        answer = helper.make_tensor_value_info("prob", TensorProto.FLOAT, None)
+        graph = helper.make_graph(self.nodes, "x", [image], [answer], self.values)
+        opset = [helper.make_opsetid("", 13)]
+        onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), path)
+        return path
+
+
+@pytest.fixture
+def caffe_like(network, tmp_path):
+    def write(norm=True, pool4=3, five=5) -> tuple:
+        form = {"aux_logits": False, "kernel_size_5x5": five}
+        weights = {k: v.detach() for k, v in network(**form).state_dict().items()}
+        file = CaffeLike({k: v.numpy() for k, v in weights.items()}, norm, pool4)
+        return file.save(tmp_path / "caffe.onnx"), weights
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "form",
+    [{}, {"norm": False}, {"pool4": 2}, {"five": 3}],
+    ids=["published", "no norm", "2×2 pool", "3×3 for 5×5"],
+)
+def test_the_caffe_form_gives_the_same_answers(caffe_like, form):
+    path, weights = caffe_like(**form)
+    model = interop.from_onnx(path)
+    x = torch.randn(1, 3, 64, 64)
+    session = onnxruntime.InferenceSession(path)
+    (expected,) = session.run(None, {"data": x.numpy()})
+    with torch.no_grad():
+        found = model(x)
+        options = {"norm": form.get("norm", True), "pool4": form.get("pool4", 3)}
+        plain = plain_googlenet.googlenet(weights, x, **options)["logits"]
+    torch.testing.assert_close(found.softmax(1), torch.tensor(expected))
+    close(found, plain)  # a softmax may hide much
+
+
+def test_what_is_no_googlenet_file(caffe_like, tmp_path):
+    path, _ = caffe_like()
+    with pytest.raises(FileNotFoundError, match="there is no file"):
+        interop.from_onnx(tmp_path / "missing.onnx")
+    damaged = tmp_path / "damaged.onnx"
+    damaged.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(ValueError, match="is not a GoogLeNet"):
+        interop.from_onnx(damaged)
+    other = onnx.load(path)
+    for change, why in (
+        (lambda g: g.node.pop(), "linear layers"),
+        (lambda g: g.initializer.pop(0), "w0 is not in the file"),
+        (lambda g: setattr(g.node[0], "op_type", "ConvTranspose"), "ConvTranspose"),
+    ):
+        changed = onnx.ModelProto()
+        changed.CopyFrom(other)
+        change(changed.graph)
+        if why == "linear layers":
+            changed.graph.node.pop()
+        onnx.save(changed, damaged)
+        with pytest.raises(ValueError, match=why):
+            interop.from_onnx(damaged)
+
+
+def test_no_other_file_is_read(caffe_like, tmp_path):
+    path, _ = caffe_like()
+    file = onnx.load(path)
+    secret = file.graph.initializer[0]
+    secret.ClearField("raw_data")
+    secret.data_location = TensorProto.EXTERNAL
+    entry = secret.external_data.add()
+    entry.key, entry.value = "location", "secret"
+    (tmp_path / "secret").write_bytes(b"\0" * 10**6)
+    onnx.save(file, path)
+    with pytest.raises(ValueError, match="is not in the file"):
+        interop.from_onnx(path)
