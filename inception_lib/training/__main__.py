@@ -33,6 +33,7 @@ examples:
   python -m inception_lib.training --out runs/cells
   python -m inception_lib.training --data my_pictures --epochs 40 --out runs/mine
   python -m inception_lib.training --no-batch-norm --optimizer sgd
+  python -m inception_lib.training --data mine --weights runs/cells --freeze 3
   torchrun --nproc-per-node 2 -m inception_lib.training --out runs/two
 
 --out receives config.json, history.csv (a line as each epoch ends), metrics.json and
@@ -60,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
             )
         else:
             kind = float if f.default is None else type(f.default)
-            shown = "" if f.default is None else f" (default: {f.default})"
+            shown = "" if f.default in (None, "") else f" (default: {f.default})"
             parser.add_argument(
                 name,
                 type=kind,

@@ -16,10 +16,12 @@ def option(
 
 def check_type(f: Field, value: object) -> None:
     """Raise a ValueError unless ``value`` is of the type of the field's default."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    finite = number and math.isfinite(value)
     if f.default is None:
-        kind = "a number, or None"
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        fits = value is None or (number and math.isfinite(value))
+        kind, fits = "a number, or None", value is None or finite
+    elif type(f.default) is float:
+        kind, fits = "a number", finite
     else:
         kinds = {bool: "True or False", int: "a whole number", str: "a text"}
         kind, fits = kinds[type(f.default)], type(value) is type(f.default)
@@ -89,6 +91,17 @@ class TrainingConfig:
     workers: int = option(
         2, "with --stream: processes that read, per process that trains", compare=False
     )
+    weights: str = option(
+        "", "fine-tune: begin with the weights of the run in this folder"
+    )
+    freeze: str = option(
+        "none",
+        "fine-tune: the stages up to this one stay as they are",
+        ("none", "stem", "3", "4", "5"),
+    )
+    stage_lr: float = option(
+        1.0, "fine-tune: each stage learns at this fraction of the next one's rate"
+    )
     seed: int = option(0, "of the weights, the order and the augmentation")
     split_seed: int = option(0, "of the split into training, validation and test")
 
@@ -112,6 +125,10 @@ class TrainingConfig:
         if self.weight_decay is not None and not self.weight_decay >= 0:
             raise ValueError(
                 f"weight_decay must not be negative, got {self.weight_decay}"
+            )
+        if not 0 < self.stage_lr <= 1:
+            raise ValueError(
+                f"stage_lr must be above 0 and at most 1, got {self.stage_lr}"
             )
         for name in ("seed", "split_seed"):
             if not 0 <= getattr(self, name) < 2**32:

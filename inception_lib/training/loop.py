@@ -18,7 +18,7 @@ from tqdm import tqdm
 from ..model import GoogLeNetOutputs, googlenet_loss
 from ..model.device import pick_device, pick_precision
 from ..model.googlenet import smallest_image_size
-from . import distributed, metrics
+from . import distributed, finetune, metrics
 from .augment import Augment
 from .checkpoint import (
     Run,
@@ -95,6 +95,9 @@ def fit(
 
     torch.manual_seed(config.seed)
     model = build_model(config, len(train.classes))
+    if config.weights and not resume:
+        finetune.load_weights(model, config.weights, train.classes)
+    frozen = finetune.freeze(model, config.freeze)
     model = model.to(device, memory_format=torch.channels_last)
     average = AveragedModel(model, multi_avg_fn=running_average, use_buffers=True)
     network = distributed.parallel(model)
@@ -129,6 +132,8 @@ def fit(
                     images = train if whole else train.resized(size)
                     held_out = validation.resized(size) if validation else None
                 model.train()
+                for layer in frozen:
+                    layer.eval()  # batch norm's running statistics stay, too
                 order = torch.randperm(len(train))[: steps * config.batch_size]
                 share = slice(distributed.rank(), None, distributed.count())
                 batches = images.batches(order.split(config.batch_size), augment, share)
@@ -172,7 +177,7 @@ def fit(
         finally:
             bar.close()
     run.history = pd.DataFrame(state.rows)
-    run.model.eval()
+    run.model.eval().requires_grad_(True)  # what was frozen is free again
     return run
 
 
@@ -345,12 +350,7 @@ def running_average(averages: list[Tensor], currents: list[Tensor], n: Tensor) -
 
 def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
     """AdamW, or the paper's SGD with momentum 0.9; weight decay on weights only."""
-    weights = [p for p in model.parameters() if p.dim() > 1]
-    others = [p for p in model.parameters() if p.dim() <= 1]  # biases and norms
-    groups = [
-        {"params": weights, "weight_decay": config.decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
+    groups = finetune.parameter_groups(model, config)
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, config.peak_lr, momentum=0.9, fused=True)
     return torch.optim.AdamW(groups, config.peak_lr, fused=True)

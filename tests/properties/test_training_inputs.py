@@ -42,6 +42,8 @@ RIGHT = {
     "lr": st.none() | st.floats(1e-9, 1e9),
     "weight_decay": st.none() | st.floats(0, 1e9),
     "data": st.text(min_size=1),
+    "weights": st.text(),
+    "stage_lr": st.floats(0, 1, exclude_min=True),
 }
 
 

@@ -1,0 +1,111 @@
+"""From a run to files that other programs use: ONNX, torch.export, a model card."""
+
+import json
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..model import for_serving
+from .checkpoint import Run, write_file
+from .data import prepare
+
+LARGEST_BATCH = 1024
+
+
+class Deployed(nn.Module):
+    """Pixels in, probabilities out: N×C×S×S uint8 -> N×K float32.
+
+    The preparation of the pixels is part of it, so that nobody has to repeat it in
+    another language. One view per image, no mirror images.
+    """
+
+    def __init__(self, run: Run):
+        super().__init__()
+        serving = for_serving(run.model, precision="float32")
+        # Other programs have their own layout of memory: back to the plain one.
+        self.network = serving.network.to(memory_format=torch.contiguous_format)
+        self.pixel_std = run.pixel_std
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self.network(prepare(pixels, self.pixel_std)).softmax(1)
+
+
+def channels(run: Run) -> int:
+    """1 for a run on the grey solar cells, 3 for pictures."""
+    return 1 if run.config.data == "solar-cells" else 3
+
+
+def export_program(run: Run) -> torch.export.ExportedProgram:
+    """``Deployed`` as a graph with a free batch size: ``torch.export``'s format."""
+    side = run.config.image_size
+    example = torch.zeros(2, channels(run), side, side, dtype=torch.uint8)
+    batch = torch.export.Dim("batch", max=LARGEST_BATCH)
+    return torch.export.export(
+        Deployed(run).cpu().eval(), (example,), dynamic_shapes=({0: batch},)
+    )
+
+
+def save_for_use(run: Run, folder: str | Path, scores: dict | None = None) -> Path:
+    """Write ``model.onnx``, ``model.pt2`` and ``MODEL_CARD.md`` into ``folder``.
+
+    Both models take N×C×S×S uint8 pixels named ``pixels`` and give N×K probabilities
+    named ``probabilities``; N is free. ``scores`` are the test scores for the card.
+    Needs the packages onnx and onnxscript. Raises OSError if the folder can't be
+    written.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    program = export_program(run)
+    torch.export.save(program, folder / "model.pt2")
+    torch.onnx.export(
+        program,
+        input_names=["pixels"],
+        output_names=["probabilities"],
+        dynamo=True,
+        verbose=False,
+    ).save(folder / "model.onnx")
+    write_file(folder / "MODEL_CARD.md", model_card(run, scores).encode())
+    return folder
+
+
+def model_card(run: Run, scores: dict | None = None) -> str:
+    """What a user of the model must know, in Markdown (Mitchell et al. 2019,
+    arXiv:1810.03993).
+    """
+    config, side = run.config, run.config.image_size
+    solar = config.data == "solar-cells"
+    grey = "grey" if solar else "red, green, blue"
+    measured = "not measured"
+    if scores:
+        measured = ", ".join(
+            f"{name.replace('_', ' ')} {value:.3f}"
+            for name, value in scores.items()
+            if isinstance(value, float)
+        )
+    source = (
+        "ELPV solar cells (Buerhop-Lutz et al. 2018, Deitsch et al. 2019 and 2021), "
+        "CC BY-NC-SA 4.0: not for commercial use"
+        if solar
+        else f"the folder {Path(config.data).name}"
+    )
+    settings = json.dumps(
+        {
+            name: getattr(config, name)
+            for name in ("image_size", "epochs", "batch_norm", "seed", "split_seed")
+        }
+    )
+    return f"""# Model card
+
+- **Task**: which of {len(run.classes)} classes: {", ".join(run.classes)}.
+- **Network**: GoogLeNet, arXiv:1409.4842, trained by inception-lib.
+- **Input** `pixels`: N×{channels(run)}×{side}×{side} uint8 ({grey}, 0 to 255).
+  Exposure is taken care of inside.
+- **Output** `probabilities`: N×{len(run.classes)}, in the order above. They rank well;
+  whether 0.8 means 8 of 10 must be measured (calibration).
+- **Trained on**: {source}.
+- **Settings**: `{settings}`
+- **Test set**: {measured}.
+- **Limits**: for pictures like those it was trained on, taken by the same kind of
+  camera. It answers everything, also what is none of the classes, and then it is wrong.
+"""

@@ -1,0 +1,103 @@
+"""Fine-tuning: weights of another task to begin with, stages that stay or move less."""
+
+from pathlib import Path
+
+from torch import nn
+
+from ..model import GoogLeNet
+from ..model.layers import linear
+from .checkpoint import load_run
+from .config import TrainingConfig
+
+# From the image to the answer, by the paper's numbers. What is in none of them, the
+# last linear layer and the auxiliary heads, is the classifier.
+STAGES = {
+    "stem": ("conv1", "conv2", "conv3"),
+    "3": ("inception3a", "inception3b"),
+    "4": ("inception4a", "inception4b", "inception4c", "inception4d", "inception4e"),
+    "5": ("inception5a", "inception5b"),
+}
+
+
+def stage_of(name: str) -> int:
+    """0 for the stem to 4 for the classifier, from the name of a layer or parameter."""
+    layer = name.partition(".")[0]
+    for index, layers in enumerate(STAGES.values()):
+        if layer in layers:
+            return index
+    return len(STAGES)
+
+
+def freeze(model: GoogLeNet, last: str = "none") -> list[nn.Module]:
+    """Freeze the stages up to ``last`` ("stem", "3", "4", "5"), free all the others.
+
+    Returns the frozen layers. In train mode put them into eval mode, or their batch
+    norms' running statistics move on. Raises ValueError on another stage.
+    """
+    names = ["none", *STAGES]
+    if last not in names:
+        raise ValueError(f"last must be one of {', '.join(names)}, got {last!r}")
+    frozen = []
+    for name, layer in model.named_children():
+        stays = stage_of(name) < names.index(last)
+        layer.requires_grad_(not stays)
+        if stays:
+            frozen.append(layer)
+    return frozen
+
+
+def new_head(model: GoogLeNet, num_classes: int) -> None:
+    """Give the network, and its heads, untrained last layers for other classes."""
+    model.fc = linear(model.fc.in_features, num_classes, gain=1.0).to(
+        model.fc.weight.device
+    )
+    for head in (model.aux1, model.aux2):
+        if head is not None:
+            head.fc2 = linear(head.fc2.in_features, num_classes, gain=1.0).to(
+                head.fc2.weight.device
+            )
+
+
+def load_weights(
+    model: GoogLeNet, folder: str | Path, classes: tuple[str, ...]
+) -> None:
+    """Copy the weights of the run in ``folder`` into ``model``, in place.
+
+    The last layers come along only if that run has the same ``classes``; heads only if
+    both have them. Raises FileNotFoundError without a run there, ValueError if it is
+    damaged or one of the two has batch norm and the other hasn't.
+    """
+    run = load_run(folder)
+    if run.config.batch_norm != (model.conv1.bn is not None):
+        form = "with" if run.config.batch_norm else "without"
+        raise ValueError(
+            f"weights come from a network {form} batch norm: train this one {form} it "
+            f"too (batch_norm={run.config.batch_norm})"
+        )
+    weights, own = run.model.state_dict(), model.state_dict()
+    last = ("fc.", "aux1.fc2.", "aux2.fc2.") if run.classes != classes else ()
+    kept = {
+        k: v for k, v in weights.items() if k in own and not k.startswith(tuple(last))
+    }
+    model.load_state_dict(own | kept)
+
+
+def parameter_groups(model: GoogLeNet, config: TrainingConfig) -> list[dict]:
+    """The trainable parameters, for an optimizer: ``config.decay`` on weights only, and
+    a learning rate that shrinks by ``config.stage_lr`` with every stage towards the
+    image.
+
+    The idea: early layers know edges, which every task needs; late ones know the task
+    (Yosinski et al. 2014, arXiv:1411.1792; the rates: Howard and Ruder 2018,
+    arXiv:1801.06146).
+    """
+    groups: dict[tuple[float, bool], list] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            rate = config.peak_lr * config.stage_lr ** (len(STAGES) - stage_of(name))
+            is_weight = parameter.dim() > 1  # the others: biases and norms
+            groups.setdefault((rate, is_weight), []).append(parameter)
+    return [
+        {"params": params, "lr": rate, "weight_decay": config.decay if decays else 0.0}
+        for (rate, decays), params in groups.items()
+    ]

@@ -1,0 +1,42 @@
+"""The exported files give the run's own answers, in other programs."""
+
+import onnxruntime
+import pandas as pd
+import pytest
+import torch
+
+from inception_lib.training import Run, TrainingConfig
+from inception_lib.training.checkpoint import build_model
+from inception_lib.training.export import model_card, save_for_use
+from inception_lib.training.predict import predict
+
+
+@pytest.fixture(scope="module")
+def run():
+    torch.manual_seed(0)
+    config = TrainingConfig(image_size=64)
+    model = build_model(config, 2).eval()
+    return Run(model, config, ("functional", "defective"), 0.17, pd.DataFrame())
+
+
+@pytest.fixture(scope="module")
+def folder(run, tmp_path_factory):
+    return save_for_use(run, tmp_path_factory.mktemp("use"), {"accuracy": 0.8125})
+
+
+@pytest.mark.parametrize("count", [1, 3])  # the batch is free
+def test_other_programs_give_the_same_probabilities(run, folder, count):
+    pixels = torch.randint(0, 256, (count, 1, 64, 64), dtype=torch.uint8)
+    expected = predict(run.model, pixels, run.pixel_std)
+    session = onnxruntime.InferenceSession(folder / "model.onnx")
+    (found,) = session.run(["probabilities"], {"pixels": pixels.numpy()})
+    torch.testing.assert_close(torch.tensor(found), expected, rtol=0, atol=1e-5)
+    program = torch.export.load(folder / "model.pt2").module()
+    torch.testing.assert_close(program(pixels), expected, rtol=0, atol=1e-5)
+
+
+def test_the_card_says_what_a_user_must_know(run, folder):
+    card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    for part in ("functional, defective", "N×1×64×64", "accuracy 0.812", "BY-NC-SA"):
+        assert part in card
+    assert "not measured" in model_card(run)
