@@ -37,7 +37,7 @@ def windows(module: nn.Module) -> list[tuple[int, int]]:
     return [(_side(layer.kernel_size), _side(layer.stride)) for layer in layers]
 
 
-def _side(size: int | tuple[int, int]) -> int:
+def _side(size: int | tuple[int, ...]) -> int:
     return size[0] if isinstance(size, tuple) else size
 
 

@@ -1,8 +1,9 @@
 """How fast, as ratios: one thing beside another in the same process, turn by turn."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
+from typing import Any, cast
 
 import pandas as pd
 import torch
@@ -14,7 +15,7 @@ from ..model import GoogLeNet, GoogLeNetOutputs, googlenet_loss
 
 
 def interleaved(
-    tasks: dict[str, Callable[[], object]], rounds: int, warm_up: int = 1
+    tasks: Mapping[Any, Callable[[], object]], rounds: int, warm_up: int = 1
 ) -> pd.DataFrame:
     """Seconds of every task in every round: a row per round, a column per task.
 
@@ -58,7 +59,8 @@ def training_step(
     )
     x = torch.randn(batch_size, 3, image_size, image_size)
     x = x.contiguous(memory_format=layout)
-    targets = torch.randint(model.fc.out_features, (batch_size,))
+    num_classes = cast(nn.Linear, model.fc).out_features
+    targets = torch.randint(num_classes, (batch_size,))
 
     def step() -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):

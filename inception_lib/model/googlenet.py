@@ -245,18 +245,18 @@ class GoogLeNet(nn.Module):
         x = self.inception3b(x)  #             N × 480 × 28 × 28
         x = self.maxpool3(x)  #                N × 480 × 14 × 14
         x = self.inception4a(x)  #             N × 512 × 14 × 14
-        aux_logits1 = self.aux1(x) if heads else None
+        aux_logits1 = self.aux1(x) if heads and self.aux1 else None
         x = self.inception4b(x)  #             N × 512 × 14 × 14
         x = self.inception4c(x)  #             N × 512 × 14 × 14
         x = self.inception4d(x)  #             N × 528 × 14 × 14
-        aux_logits2 = self.aux2(x) if heads else None
+        aux_logits2 = self.aux2(x) if heads and self.aux2 else None
         x = self.inception4e(x)  #             N × 832 × 14 × 14
         x = self.maxpool4(x)  #                N × 832 × 7 × 7
         x = self.inception5a(x)  #             N × 832 × 7 × 7
         x = self.inception5b(x)  #             N × 1024 × 7 × 7
         x = flatten(self.avgpool(x))  #        N × 1024
         logits = self.fc(self.dropout(x))  #   N × num_classes
-        if heads:
+        if aux_logits1 is not None and aux_logits2 is not None:
             return GoogLeNetOutputs(logits, aux_logits2, aux_logits1)
         return logits
 

@@ -1,6 +1,7 @@
 """A trained network made ready for answering: the same numbers, faster."""
 
 from copy import deepcopy
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ class Serving(nn.Module):
 
     def __init__(self, network: GoogLeNet, dtype: torch.dtype):
         super().__init__()
-        self.network = network.to(dtype, memory_format=torch.channels_last)
+        self.network = network.to(dtype).to(memory_format=torch.channels_last)
         self.dtype = dtype
 
     def forward(self, x: Tensor) -> Tensor:
@@ -49,5 +50,5 @@ def for_serving(
             layer.conv, layer.bn = fuse_conv_bn_eval(layer.conv, layer.bn), None
     serving = Serving(network, getattr(torch, precision)).eval()
     if compile:
-        return torch.compile(serving, options={"freezing": True})
+        return cast(nn.Module, torch.compile(serving, options={"freezing": True}))
     return serving

@@ -1,14 +1,16 @@
 """Drawings of the network and its costs. Each returns the figure and its alt text."""
 
 from collections.abc import Iterable
+from typing import cast
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
+from torch import nn
 
 from ..analysis.costs import Cost
-from ..model import GOOGLENET_WIDTHS, GoogLeNet, Inception
+from ..model import GOOGLENET_WIDTHS, BasicConv2d, GoogLeNet
 from ..model.googlenet import map_sizes
 from . import style
 
@@ -24,6 +26,7 @@ KINDS = {  # what a colour of the style stands for
     "light": "pooling",
 }
 BRANCHES = ["1x1", "3x3", "5x5", "pool"]
+BRANCH_ENDS = ["branch1", "branch2.1", "branch3.1", "branch4.1"]
 POOL_BEFORE = {"3": "maxpool2", "4": "maxpool3", "5": "maxpool4"}
 STAGES = {
     "stem": ("image", "conv2"),
@@ -52,9 +55,12 @@ def _legend(fig: Figure, kinds: Iterable[str]) -> None:
     )
 
 
-def _branch_channels(module: Inception) -> dict[str, int]:
-    ends = [module.branch1, module.branch2[-1], module.branch3[-1], module.branch4[-1]]
-    return {b: end.conv.out_channels for b, end in zip(BRANCHES, ends, strict=True)}
+def _branch_channels(module: nn.Module) -> dict[str, int]:
+    ends = [module.get_submodule(end) for end in BRANCH_ENDS]
+    return {
+        branch: cast(BasicConv2d, end).conv.out_channels
+        for branch, end in zip(BRANCHES, ends, strict=True)
+    }
 
 
 def _blocks(model: GoogLeNet) -> dict[str, tuple[int, dict[str, int]]]:
@@ -175,7 +181,7 @@ def costs_by_row(rows: dict[str, dict[str, Cost]]) -> tuple[Figure, str]:
         ax.set_title(f"{words}, {total:,.1f} million", fontsize=11)
         ax.set_xlabel("millions")
         ax.set_xlim(0, 1.15 * max(ends.values()))
-        most = max(ends, key=ends.get)
+        most = max(ends, key=ends.__getitem__)
         told.append(f"{words} are most in {most}, {ends[most] / total:.0%}")
     axes[0].invert_yaxis()
     present = {kind for parts in rows.values() for kind in parts}

@@ -1,5 +1,7 @@
 """Drawings of 02: what a branch can see. Each returns the figure and its alt text."""
 
+from typing import Any
+
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
@@ -37,7 +39,7 @@ def draw_views(
         for branch, dash, ax in looks:
             side, colour = sides[branch], style.COLOURS[branch]
             corner = (x - side / 2, y - side / 2)
-            square = {"fill": False, "ec": colour, "lw": 2, "ls": dash}
+            square: dict[str, Any] = {"fill": False, "ec": colour, "lw": 2, "ls": dash}
             row[0].add_patch(Rectangle(corner, side, side, **square))
             kernel = branch.replace("x", "×")
             title = f"{kernel} sees {side}×{side} pixels"

@@ -1,6 +1,7 @@
 """The look of every figure: colours with one meaning, one size, alt text."""
 
 import io
+from typing import Any
 
 from IPython.display import Image, display
 from matplotlib.axes import Axes
@@ -37,7 +38,7 @@ CREDIT = (
 
 def figure(
     height: float = 3.4, rows: int = 1, columns: int = 1, **subplots
-) -> tuple[Figure, Axes]:
+) -> tuple[Figure, Any]:
     """A figure of the series' width and its axes (an array of them for rows or columns
     > 1).
 

@@ -14,11 +14,11 @@ from ..model.device import pick_device, pick_precision
 from . import distributed, metrics
 from .checkpoint import Run, build_model, save_run
 from .config import TrainingConfig
-from .data import ImageSet, image_folder, solar_cells, split
+from .data import Images, image_folder, solar_cells, split
 from .lock import only_run
 from .log import Log
 from .loop import fit
-from .stream import ImageStream, image_stream
+from .stream import image_stream
 
 DESCRIPTION = """\
 Train GoogLeNet on the solar cells that come with this package, or on your own pictures:
@@ -82,7 +82,7 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def read_data(config: TrainingConfig) -> ImageSet | ImageStream:
+def read_data(config: TrainingConfig) -> Images:
     """The images that ``config.data`` names."""
     if config.data == "solar-cells":
         return solar_cells()
@@ -99,7 +99,7 @@ def say(text: str) -> None:
         print(text, flush=True)
 
 
-def summarise(run: Run, data: ImageSet | ImageStream) -> dict:
+def summarise(run: Run, data: Images) -> dict:
     """Scores and confusion matrix of the run on ``data``."""
     probabilities = run.predict(data)
     return {
@@ -165,13 +165,14 @@ def train(
     config: TrainingConfig, out: Path | None, checkpoint: Path | None, resume: bool
 ) -> int:
     """The whole run: read, split, train, measure, save."""
-    if out and not resume:
+    if out and checkpoint and not resume:
         check_unused(out, checkpoint)
     data = read_data(config)
-    train, validation, test = split(data, config.split_seed)
-    measured = {"validation": validation, "test": test}
+    train, held_out, test = split(data, config.split_seed)
+    measured = {"validation": held_out, "test": test}
+    validation: Images | None = held_out
     if config.final:
-        train, validation = train.joined(validation), None
+        train, validation = train.joined(held_out), None
         del measured["validation"]
     device = pick_device()
     precision, reason = pick_precision(config.precision, device)
@@ -203,7 +204,7 @@ def train(
     say(f"{'time':>10}: {seconds / 60:.1f} minutes of training")
     if out and distributed.rank() == 0:
         say(f"{'saved':>10}: {save_run(run, out, result | timing)}")
-        if not run.interrupted:
+        if checkpoint and not run.interrupted:
             checkpoint.unlink()  # it has done its work, and is large
     if run.interrupted:
         print(

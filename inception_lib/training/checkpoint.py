@@ -17,7 +17,7 @@ from torch import Tensor
 from ..model import GoogLeNet
 from . import distributed
 from .config import TrainingConfig
-from .data import ImageSet
+from .data import Images
 from .predict import predict
 
 FORMAT = 2  # 1 had no checksum
@@ -38,7 +38,7 @@ class Run:
     history: pd.DataFrame = field(default_factory=pd.DataFrame)
     interrupted: bool = False
 
-    def predict(self, data: ImageSet) -> Tensor:
+    def predict(self, data: Images) -> Tensor:
         """N×K class probabilities of any images, resized to the run's image size.
 
         Averaged over the image and its mirrorings (``config.mirrored``).
@@ -46,7 +46,7 @@ class Run:
         resized = data.resized(self.config.image_size)
         return self.probabilities(resized, mirrored=self.config.mirrored)
 
-    def probabilities(self, data: ImageSet, **options) -> Tensor:
+    def probabilities(self, data: Images, **options) -> Tensor:
         """``predict.predict`` on images of the right size. Processes that train
         together compute a share each; all of them must call it, and get the whole.
         """
@@ -120,7 +120,7 @@ def checksum(tensors: dict[str, Tensor], info: dict) -> str:
     digest = hashlib.sha256(json.dumps(info).encode())
     for name in sorted(tensors):
         digest.update(name.encode())
-        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy())
+        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
@@ -203,7 +203,7 @@ class State:
     rows: list[dict] = field(default_factory=list)  # of the history
 
 
-def fingerprint(train: ImageSet, pixel_std: float) -> dict:
+def fingerprint(train: Images, pixel_std: float) -> dict:
     """Enough of the training images to notice that they are others."""
     return {"classes": train.classes, "count": len(train), "pixel_std": pixel_std}
 

@@ -16,8 +16,11 @@ def option(
 
 def check_type(f: Field, value: object) -> None:
     """Raise a ValueError unless ``value`` is of the type of the field's default."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    finite = number and math.isfinite(value)
+    finite = (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+    )
     if f.default is None:
         kind, fits = "a number, or None", value is None or finite
     elif type(f.default) is float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
+from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 from warnings import catch_warnings, filterwarnings, simplefilter
 
 import numpy as np
@@ -33,6 +33,33 @@ def check_tensor(name: str, value: object, dtype: torch.dtype) -> None:
     if not isinstance(value, Tensor) or value.dtype != dtype or not value.dim():
         got = value.dtype if isinstance(value, Tensor) else type(value).__name__
         raise ValueError(f"{name} must be a tensor of {dtype}, got {got}")
+
+
+class Images(Protocol):
+    """What ``split``, ``fit`` and ``Run.predict`` need of images: an ``ImageSet`` in
+    memory and an ``ImageStream`` on disk both have it.
+    """
+
+    @property
+    def labels(self) -> Tensor: ...
+    @property
+    def targets(self) -> Tensor: ...
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    @property
+    def groups(self) -> tuple[str, ...]: ...
+    def __len__(self) -> int: ...
+    def subset(self, indices) -> Self: ...
+    def joined(self, other: Self) -> Self: ...
+    def resized(self, size: int) -> Self: ...
+    def variances(self) -> Tensor: ...
+    def pictures(self, indices: Tensor) -> Iterator[Tensor]: ...
+    def batches(
+        self, batches: Iterable[Tensor], augment: Callable, share: slice
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]: ...
+
+
+AnyImages = TypeVar("AnyImages", bound=Images)
 
 
 @dataclass(frozen=True)
@@ -282,15 +309,15 @@ def skip_message(root: Path, read: int, skipped: dict[str, list[str]]) -> str:
     return "\n".join(lines)
 
 
-class Split(NamedTuple):
+class Split(NamedTuple, Generic[AnyImages]):
     """Three disjoint sets: to learn from, to choose by, and to be judged by, once."""
 
-    train: ImageSet
-    validation: ImageSet
-    test: ImageSet
+    train: AnyImages
+    validation: AnyImages
+    test: AnyImages
 
 
-def split(data: ImageSet, seed: int = 0) -> Split:
+def split(data: AnyImages, seed: int = 0) -> Split[AnyImages]:
     """Of each class a quarter for the test, a quarter of the rest for validation.
 
     Within a class the groups are spread over the sets in proportion. The solar cells
@@ -300,7 +327,9 @@ def split(data: ImageSet, seed: int = 0) -> Split:
     labels, groups = data.labels.numpy(), np.array(data.groups)
     # RandomState, because its numbers are frozen; NumPy's newer generators may change.
     order = np.random.RandomState(seed).permutation(len(data))
-    train, validation, test = [], [], []
+    train: list[int] = []
+    validation: list[int] = []
+    test: list[int] = []
     for k, name in enumerate(data.classes):
         members = order[labels[order] == k]
         if len(members) < 3:
@@ -330,7 +359,7 @@ def _interleaved(items: np.ndarray, keys: np.ndarray) -> np.ndarray:
     return items[np.argsort(ranks, kind="stable")]
 
 
-def pixel_std(data: ImageSet) -> float:
+def pixel_std(data: Images) -> float:
     """Standard deviation of the pixels (0…1) around the mean of their own image.
 
     Raises ValueError if every image is one flat grey.

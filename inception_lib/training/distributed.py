@@ -11,6 +11,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from inspect import signature
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -68,14 +69,16 @@ def parallel(model: nn.Module) -> nn.Module:
     # Buffers: see average_buffers. Recent versions of torch renamed the option.
     known = signature(DistributedDataParallel).parameters
     new, old = "forward_sync_buffers", "broadcast_buffers"
-    options = {new if new in known else old: False}
+    options: dict[str, Any] = {new if new in known else old: False}
     # Gradients lie in the buffers that travel: no copy into them and back.
     return DistributedDataParallel(model, gradient_as_bucket_view=True, **options)
 
 
 def exchange(network: nn.Module, now: bool) -> AbstractContextManager:
     """Around a backward pass: exchange gradients ``now``, or add them up for later."""
-    return nullcontext() if now or count() == 1 else network.no_sync()
+    if now or not isinstance(network, DistributedDataParallel):
+        return nullcontext()
+    return network.no_sync()
 
 
 def share(n: int) -> Tensor:

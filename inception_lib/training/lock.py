@@ -1,23 +1,24 @@
 """One training per folder: a lock that the system drops when its holder dies."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from . import distributed
 
-try:
-    from fcntl import LOCK_EX, LOCK_NB, flock
-
-    def lock(file: int) -> None:
-        flock(file, LOCK_EX | LOCK_NB)
-
-except ImportError:  # Windows
+if sys.platform == "win32":
     from msvcrt import LK_NBLCK, locking
 
     def lock(file: int) -> None:
         locking(file, LK_NBLCK, 1)
+
+else:
+    from fcntl import LOCK_EX, LOCK_NB, flock
+
+    def lock(file: int) -> None:
+        flock(file, LOCK_EX | LOCK_NB)
 
 
 _held: set[Path] = set()

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TextIO
+from typing import Protocol, cast
 
 import pandas as pd
 import torch
@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from ..model import GoogLeNetOutputs, googlenet_loss
+from ..model import GoogLeNet, GoogLeNetOutputs, googlenet_loss
 from ..model.device import pick_device, pick_precision
 from ..model.googlenet import smallest_image_size
 from . import distributed, finetune, metrics
@@ -30,24 +30,31 @@ from .checkpoint import (
 )
 from .config import TrainingConfig
 from .crops import PaperCrops
-from .data import ImageSet, pixel_std, prepare
+from .data import Images, pixel_std, prepare
 from .lock import only_run
-from .stream import ImageStream
 
+Tensors = tuple[Tensor, ...] | list[Tensor]
 # How far "light" and "strong" go: fractions of the side, degrees, fraction of the
 # contrast.
-AUGMENTATION = {
+AUGMENTATION: dict[str, dict[str, float]] = {
     "light": {"shift": 0.04},
     "strong": {"shift": 0.08, "scale": 0.1, "rotate": 3.0, "contrast": 0.3},
 }
 
 
+class Writer(Protocol):
+    """Where a progress bar can go: an open text file, or what looks like one."""
+
+    def write(self, text: str, /) -> object: ...
+    def flush(self) -> object: ...
+
+
 def fit(
-    train: ImageSet | ImageStream,
-    validation: ImageSet | ImageStream | None = None,
+    train: Images,
+    validation: Images | None = None,
     config: TrainingConfig | None = None,
     *,
-    progress: TextIO | None = sys.stderr,
+    progress: Writer | None = sys.stderr,
     on_epoch: Callable[[pd.DataFrame], None] | None = None,
     checkpoint: str | Path | None = None,
     resume: bool = False,
@@ -98,18 +105,18 @@ def fit(
     if config.weights and not resume:
         finetune.load_weights(model, config.weights, train.classes)
     frozen = finetune.freeze(model, config.freeze)
-    model = model.to(device, memory_format=torch.channels_last)
+    model = model.to(device).to(memory_format=torch.channels_last)
     average = AveragedModel(model, multi_avg_fn=running_average, use_buffers=True)
     network = distributed.parallel(model)
     optimizer = make_optimizer(model, config)
     schedule = LambdaLR(optimizer, make_rate(config, steps, epochs))
     state = State(model, average, optimizer, schedule, distributed.agreed(precision))
-    run = Run(average.module, config, train.classes, std)
+    run = Run(cast(GoogLeNet, average.module), config, train.classes, std)
     origin = fingerprint(train, std)
     images, held_out, size = train, validation, 0
 
     with only_run(checkpoint):
-        if resume:
+        if resume and checkpoint:
             load_checkpoint(checkpoint, config, origin, state)
         # Counted in pixels, which take the same time in small images and in large ones.
         bar = tqdm(
@@ -230,7 +237,7 @@ def gradients(
             loss = googlenet_loss(outputs, targets.to(device)) / n
             loss.backward()
         value += loss.item()
-        logits = outputs[0] if run.config.aux else outputs
+        logits = outputs.logits if isinstance(outputs, GoogLeNetOutputs) else outputs
         hits += (logits.argmax(1).cpu() == labels).sum().item()
     return value, hits
 
@@ -275,7 +282,7 @@ def image_sizes(config: TrainingConfig, epochs: int) -> list[int]:
     return sizes
 
 
-def measure(run: Run, data: ImageSet, precision: str) -> dict:
+def measure(run: Run, data: Images, precision: str) -> dict:
     """Validation loss, scores and confusion matrix of the run's network on resized
     images.
     """
@@ -290,7 +297,7 @@ def measure(run: Run, data: ImageSet, precision: str) -> dict:
 
 
 def check_sets(
-    train: ImageSet, validation: ImageSet | None, config: TrainingConfig
+    train: Images, validation: Images | None, config: TrainingConfig
 ) -> None:
     """Raise a ValueError if these sets can't be trained on with this configuration."""
     if len(train) < config.batch_size:
@@ -337,7 +344,7 @@ def warm_up_and_decay(step: int, steps: int) -> float:
     return (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up))) / 2
 
 
-def running_average(averages: list[Tensor], currents: list[Tensor], n: Tensor) -> None:
+def running_average(averages: Tensors, currents: Tensors, n: Tensor | int) -> None:
     """Move the averages to those of about the last 100 steps; of fewer at the start,
     which is soon forgotten.
     """

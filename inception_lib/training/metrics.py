@@ -23,15 +23,14 @@ def scores(
     check(probabilities, labels)
     classes = probabilities.shape[1]
     predicted = predict_classes(probabilities, threshold)
-    kinds = {"num_classes": classes}
-    f1 = tm.multiclass_f1_score(predicted, labels, average="none", **kinds)
+    f1 = tm.multiclass_f1_score(predicted, labels, classes, average="none")
     # A ranking needs both kinds of label; without them there is no AUC to speak of.
     ranked = len(labels.unique()) == classes
-    auc = tm.multiclass_auroc(probabilities, labels, **kinds) if ranked else math.nan
+    auc = tm.multiclass_auroc(probabilities, labels, classes) if ranked else math.nan
     return {
         "accuracy": float((predicted == labels).double().mean()),
         "balanced_accuracy": float(
-            tm.multiclass_accuracy(predicted, labels, average="macro", **kinds)
+            tm.multiclass_accuracy(predicted, labels, classes, average="macro")
         ),
         "f1": float(f1[1] if classes == 2 else f1.mean()),
         "roc_auc": float(auc),
@@ -89,17 +88,17 @@ def standard_error(accuracy: float, n: int) -> float:
 def check(probabilities: Tensor, labels: Tensor) -> None:
     """Raise a ValueError unless given N×K finite probabilities and N labels, K > 1."""
     tensors = isinstance(probabilities, Tensor) and isinstance(labels, Tensor)
-    shapes = tensors and (tuple(probabilities.shape), tuple(labels.shape))
-    if not tensors or [len(shape) for shape in shapes] != [2, 1]:
+    got = "no tensors"
+    if tensors:
+        got = f"shapes {tuple(probabilities.shape)} and {tuple(labels.shape)}"
+    if not tensors or (probabilities.dim(), labels.dim()) != (2, 1):
         raise ValueError(
-            "expected N×K probabilities and N labels with N > 0, got "
-            + (f"shapes {shapes[0]} and {shapes[1]}" if tensors else "no tensors")
+            f"expected N×K probabilities and N labels with N > 0, got {got}"
         )
     n, k = probabilities.shape
     if n != len(labels) or not n or k < 2:
         raise ValueError(
-            "expected N×K probabilities and N labels with N > 0 and K > 1, "
-            f"got shapes {shapes[0]} and {shapes[1]}"
+            f"expected N×K probabilities and N labels with N > 0 and K > 1, got {got}"
         )
     if not torch.isfinite(probabilities).all():
         raise ValueError("some probabilities are not numbers: the network has diverged")

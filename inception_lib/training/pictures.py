@@ -1,5 +1,6 @@
 """Reading picture files as people have them: odd formats, odd modes, broken files."""
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -94,7 +95,7 @@ def read_picture(path: Path, size: int) -> np.ndarray:
     """
     with Image.open(path, formats=FORMATS) as image:
         # Pillow itself only warns, up to twice as many.
-        if image.width * image.height > Image.MAX_IMAGE_PIXELS:
+        if image.width * image.height > most_pixels():
             raise Image.DecompressionBombError
         # Large JPEGs are decoded at 1/2, 1/4 or 1/8 of their size: much faster.
         image.draft(None, (2 * size, 2 * size))
@@ -114,6 +115,11 @@ def read_picture(path: Path, size: int) -> np.ndarray:
         return np.array(ImageOps.fit(picture, (size, size), Image.Resampling.BILINEAR))
 
 
+def most_pixels() -> float:
+    """Pillow's limit for a picture; whoever sets it to None wants none."""
+    return Image.MAX_IMAGE_PIXELS or math.inf
+
+
 def reason(path: Path, error: Exception) -> str:
     """Why ``read_picture`` failed, in words for a person."""
     if isinstance(error, OSError) and error.errno is not None:
@@ -124,7 +130,7 @@ def reason(path: Path, error: Exception) -> str:
         formats = ", ".join(FORMATS)
         return f"no picture in a known format ({formats}), or damaged at its beginning"
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        return f"too large, over {Image.MAX_IMAGE_PIXELS / 1e6:.0f} million pixels"
+        return f"too large, over {most_pixels() / 1e6:.0f} million pixels"
     if isinstance(error, ValueError) and str(error).startswith("pixel values"):
         return str(error)
     return "damaged, cut off or of a kind that Pillow can't decode"

@@ -66,7 +66,8 @@ class Loader:
     """Worker processes, started at the first request and then kept."""
 
     def __init__(self, pictures: Pictures, workers: int):
-        self.pictures, self.workers, self.requests = pictures, workers, []
+        self.pictures, self.workers = pictures, workers
+        self.requests: list[tuple] = []
 
     @cached_property
     def workshop(self) -> DataLoader:
@@ -135,17 +136,23 @@ class ImageStream:
     def subset(self, indices) -> "ImageStream":
         """The images at ``indices`` (integers, a slice or booleans), in that order."""
         i = torch.arange(len(self))[indices].reshape(-1)
-        parts = (part[i] for part in (self.index, self.labels, self.variance))
-        return ImageStream(self.loader, *parts, self.classes, self.side)
+        return replace(
+            self,
+            index=self.index[i],
+            labels=self.labels[i],
+            variance=self.variance[i],
+        )
 
     def joined(self, other: "ImageStream") -> "ImageStream":
         """These images, then those of ``other``, from the same folder."""
         if other.loader is not self.loader:
             raise ValueError("can't join images that are read from different folders")
-        mine = self.index, self.labels, self.variance
-        theirs = other.index, other.labels, other.variance
-        parts = (torch.cat(pair) for pair in zip(mine, theirs, strict=True))
-        return ImageStream(self.loader, *parts, self.classes, self.side)
+        return replace(
+            self,
+            index=torch.cat([self.index, other.index]),
+            labels=torch.cat([self.labels, other.labels]),
+            variance=torch.cat([self.variance, other.variance]),
+        )
 
     def resized(self, size: int) -> "ImageStream":
         """The same images, read at another side."""
@@ -232,7 +239,7 @@ def survey(pictures: Pictures, indices: list[int], side: int) -> Tensor:
             return float("nan"), 1.0
         return pixels.var(dtype=np.float64), float((pixels == pixels[..., :1]).all())
 
-    rows = []
+    rows: list[tuple[float, float]] = []
     # In threads, as Pillow decodes without Python's lock; in parts, as every task that
     # waits takes memory.
     with pillow_warnings(), ThreadPoolExecutor() as pool:

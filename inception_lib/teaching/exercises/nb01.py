@@ -1,10 +1,14 @@
 """Checks of 01 · The bottleneck."""
 
+from typing import TypeVar
+
 import torch
 from torch import Tensor, nn
 
 from ...analysis import costs
 from . import exercise
+
+Layer = TypeVar("Layer", bound=nn.Module)
 
 
 @exercise("01.1", "the price of a convolution")
@@ -195,7 +199,7 @@ def _needed(s: Tensor, error: float) -> int:
     return len(s)
 
 
-def _whole_numbers(layer: nn.Module) -> nn.Module:
+def _whole_numbers(layer: Layer) -> Layer:
     """Weights with exact sums: answers can be compared to the last digit."""
     with torch.no_grad():
         for p in layer.parameters():

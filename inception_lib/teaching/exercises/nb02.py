@@ -141,7 +141,7 @@ def broken_rule(widths: BranchWidths) -> str | None:
 
 def multiply_adds(widths: BranchWidths) -> int:
     """The score: what a module in the place of 3b computes per image."""
-    return sum(costs.inception(256, widths, 28).values()).multiply_adds
+    return sum(cost.multiply_adds for cost in costs.inception(256, widths, 28).values())
 
 
 def cheapest() -> BranchWidths:

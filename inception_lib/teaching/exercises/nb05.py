@@ -120,7 +120,9 @@ def _(answer) -> str | None:
         return f"you changed {len(changed)} widths; one is enough"
     if changed[0] % 8:
         return f"{changed[0]} is no multiple of 8"
-    multiply_adds = sum(costs.inception(480, answer, 14).values()).multiply_adds
+    multiply_adds = sum(
+        cost.multiply_adds for cost in costs.inception(480, answer, 14).values()
+    )
     kilo, millions = multiply_adds / 14**2 / 1024, multiply_adds / 1e6
     if (round(kilo), round(millions)) != (364, 73):
         return f"that gives {kilo:.1f}K and {millions:.1f}M; printed are 364K and 73M"

@@ -118,7 +118,7 @@ def _routes(
     for n, kernel in zip(channels, kernels, strict=True):
         left.append(x)
         place = x + n * scale / 2, -height / 2 - 0.06
-        ax.text(*place, n, ha="center", va="top", fontsize=9)
+        ax.text(*place, str(n), ha="center", va="top", fontsize=9)
         x += n * scale + (gap if kernel else between)
         ax.text(x - gap / 2, 0.06, kernel, ha="center", fontsize=9)
     starts = [left[i] - gap + 0.01 for i in (1, 3, 4)]

@@ -1,7 +1,7 @@
 """Controls above one picture, which is replaced in place."""
 
 import base64
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from html import escape
 
 import torch
@@ -27,7 +27,7 @@ def explorer(
     draw: Callable[..., Drawing],
     controls: dict[str, IntSlider | ToggleButtons],
     units: dict[str, str],
-    presets: dict[str, dict[str, object]] | None = None,
+    presets: Mapping[str, Mapping[str, object]] | None = None,
 ) -> VBox:
     """Controls above the picture that ``draw`` makes of their values.
 

@@ -1,6 +1,8 @@
 """An Inception module: its lanes, as thick as their channels, and what they cost."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
+from typing import Any
 
 from ipywidgets import IntSlider, ToggleButtons, VBox
 from matplotlib.axes import Axes
@@ -46,8 +48,8 @@ def draw_module(in_channels: int, map_size: int, **widths: int) -> Drawing:
     parts = costs.inception(in_channels, w, map_size)
     channels = (w.ch1x1, w.ch3x3, w.ch5x5, w.pool_proj)
     outputs = dict(zip(BRANCHES, channels, strict=True))
-    branches = {b: sum(parts[name] for name in BRANCHES[b]) for b in BRANCHES}
-    total, out = sum(parts.values()), w.out_channels
+    branches = {b: _sum(parts[name] for name in BRANCHES[b]) for b in BRANCHES}
+    total, out = _sum(parts.values()), w.out_channels
     naive = costs.naive_inception(in_channels, w, map_size)
     plain = costs.convolution(in_channels, out, 3, map_size)
     wide = in_channels + out - w.pool_proj
@@ -79,9 +81,13 @@ def draw_module(in_channels: int, map_size: int, **widths: int) -> Drawing:
         f"A module that reads {in_channels} channels on a {map_size}×{map_size} map. "
         f"{told}. In all {out} channels, {total.parameters:,} parameters, "
         f"{_millions(total)} million multiply-adds; a naive module puts out {wide} "
-        f"channels for {_millions(sum(naive.values()))} million, a plain 3×3 layer "
+        f"channels for {_millions(_sum(naive.values()))} million, a plain 3×3 layer "
         f"{out} channels for {_millions(plain)} million."
     )
+
+
+def _sum(parts: Iterable[Cost]) -> Cost:
+    return sum(parts, Cost(0, 0))
 
 
 def _millions(cost: Cost) -> str:
@@ -155,7 +161,7 @@ def _table(ax: Axes, outputs: dict, branches: dict[str, Cost], total: Cost) -> N
     rows += [_row(NAMES[b], channels, branches[b]) for b, channels in outputs.items()]
     rows += [_row("all", sum(outputs.values()), total)]
     marks = ["trunk", *outputs, "trunk"]
-    look = {"family": "monospace", "fontsize": 8, "va": "center"}
+    look: dict[str, Any] = {"family": "monospace", "fontsize": 8, "va": "center"}
     for i, (row, mark) in enumerate(zip(rows, marks, strict=True)):
         y = 3.85 - 0.27 * i
         weight = "bold" if mark == "trunk" else "normal"
@@ -170,7 +176,7 @@ def _row(name: str, channels: int, cost: Cost) -> str:
 
 def _bars(ax: Axes, rows: dict[str, dict[str, Cost]]) -> None:
     """Multiply-adds, a bar per row, split by convolution."""
-    totals = [sum(parts.values()).multiply_adds for parts in rows.values()]
+    totals = [_sum(parts.values()).multiply_adds for parts in rows.values()]
     inch = LONGEST / max(totals)
     shapes, colours = [], []
     for i, (name, parts) in enumerate(rows.items()):
