@@ -1,5 +1,5 @@
 # make lab        open the notebooks in JupyterLab
-# make test       check everything: style, library, notebooks, browser
+# make test       check everything: style, types, library, notebooks, browser
 # make notebooks  execute the notebooks in place, or one: NOTEBOOK=05_googlenet
 # make bench      measure the speed beside torchvision's GoogLeNet (10 minutes)
 # make setup      only create .venv, which the others do by themselves
@@ -21,6 +21,8 @@ lab: setup
 test: setup
 	$(VENV_PYTHON) -m ruff check .
 	$(VENV_PYTHON) -m ruff format --check .
+	$(VENV_PYTHON) -m codespell_lib
+	$(VENV_PYTHON) -m mypy
 	$(VENV_PYTHON) -m pytest --nbval --nbval-current-env tests notebooks
 
 notebooks: setup

@@ -1,19 +1,21 @@
 """The arrows between the packages, and the one place of the network's widths."""
 
-import ast
 import json
 import re
+import runpy
 import subprocess
 import sys
 from dataclasses import astuple
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from inception_lib import GOOGLENET_WIDTHS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = ROOT / "inception_lib"
+ARCHITECTURE = SimpleNamespace(**runpy.run_path(ROOT / "tools" / "architecture.py"))
 MAY_KNOW = {
     "__init__": {"model"},
     "model": set(),
@@ -26,16 +28,7 @@ HEAVY = ("torchvision", "matplotlib", "seaborn", "pandas", "ipywidgets", "sklear
 
 def imported(file: Path) -> set[str]:
     """Full names of what a file imports, relative imports resolved."""
-    package = file.relative_to(ROOT).parent.parts
-    names = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            above = package[: len(package) + 1 - node.level] if node.level else ()
-            source = [*above, *([node.module] if node.module else [])]
-            names |= {".".join([*source, alias.name]) for alias in node.names}
-    return names
+    return ARCHITECTURE.imported(file, ROOT)
 
 
 def packages(file: Path) -> set[str]:
@@ -81,6 +74,32 @@ def test_resolving_imports(tmp_path, monkeypatch):
         "inception_lib.GoogLeNet",
     }
     assert packages(file) == {"model", "training", "analysis", "teaching"}
+
+
+def test_the_architecture_page_is_up_to_date():
+    """If not: python tools/architecture.py"""
+    assert ARCHITECTURE.PAGE.read_text(encoding="utf-8") == ARCHITECTURE.page()
+
+
+def test_the_architecture_page_draws_what_happens():
+    """Its arrows against the objects that the modules hold once they are imported."""
+    code = """
+import importlib, pkgutil, inception_lib
+for module in pkgutil.walk_packages(inception_lib.__path__, "inception_lib."):
+    loaded = importlib.import_module(module.name)
+    for value in vars(loaded).values():
+        # A module by its own name, anything else by that of the module it is from.
+        origin = getattr(value, "__module__", None) or getattr(value, "__name__", "")
+        if isinstance(origin, str) and origin.startswith("inception_lib."):
+            print(module.name.split(".")[1], origin.split(".")[1])
+"""
+    command = [sys.executable, "-c", code]
+    printed = subprocess.check_output(command, cwd=ROOT, text=True).splitlines()
+    happens = {tuple(line.split()) for line in printed}
+    page = ARCHITECTURE.PAGE.read_text(encoding="utf-8")
+    drawn = set(re.findall(r"^    (\w+) --> (\w+)$", page, re.MULTILINE))
+    library = {(one, other) for one, other in drawn if one != "inception_lib"}
+    assert library == {(one, other) for one, other in happens if one != other}
 
 
 def test_importing_the_network_stays_light():

@@ -117,9 +117,19 @@ def test_lab_is_for_this_machine_only_and_keeps_its_token():
 def test_ci_runs_make_test_and_make_test_runs_everything():
     assert re.search("^make test$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
     commands = make("test")
-    for part in ("tools/setup.py", "ruff check", "ruff format --check", "--nbval"):
+    checks = ("ruff check", "ruff format --check", "codespell", "mypy", "--nbval")
+    for part in ("tools/setup.py", *checks):
         assert part in commands
     assert commands.rstrip().endswith("tests notebooks")
+
+
+def test_a_commit_is_checked_by_the_tools_of_make_test():
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    (local,) = config["repos"]
+    assert local["repo"] == "local"  # the pinned versions, not others
+    for hook in local["hooks"]:
+        module = hook["entry"].split(" -m ")[1].split()[0]
+        assert re.search(rf"python -m {module}\b", make("test")), hook
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,95 @@
+"""The library without its repository: built, installed elsewhere, and used."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = "import sys; from setuptools import build_meta as b; b.build_sdist(sys.argv[1])"
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
+OFFLINE = ["--no-deps", "--no-index"]
+
+
+def run(command: list, **how) -> subprocess.CompletedProcess:
+    return subprocess.run(command, capture_output=True, text=True, **how)
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory) -> Path:
+    """Built from a copy, so that nothing is left behind in the repository."""
+    folder = tmp_path_factory.mktemp("source") / "repository"
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "inception_lib", folder / "inception_lib", ignore=ignore)
+    for name in ("pyproject.toml", "README.md", "LICENSE", "LICENSES.md"):
+        shutil.copy(ROOT / name, folder)
+    run([sys.executable, "-c", BUILD, folder.parent], cwd=folder, check=True)
+    return next(folder.parent.glob("*.tar.gz"))
+
+
+@pytest.fixture(scope="module")
+def wheel(sdist) -> Path:
+    """Built from the sdist: so that has all it takes."""
+    how = ["--no-build-isolation", "-w", sdist.parent]
+    run([*PIP, "wheel", *OFFLINE, *how, sdist], check=True)
+    return next(sdist.parent.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory) -> Path:
+    """A folder with the library and its commands in it, and nothing else."""
+    folder = tmp_path_factory.mktemp("installed")
+    run([*PIP, "install", *OFFLINE, "--target", folder, wheel], check=True)
+    return folder
+
+
+def outside(folder: Path) -> dict:
+    """How to run Python where only the installed library is to be found."""
+    return {"cwd": folder.parent, "env": os.environ | {"PYTHONPATH": str(folder)}}
+
+
+def test_the_wheel_holds_the_library_and_nothing_else(wheel):
+    package = ROOT / "inception_lib"
+    kinds = (".py", ".csv", ".typed")
+    ours = {
+        path.relative_to(ROOT).as_posix()
+        for path in package.rglob("*")
+        if path.suffix in kinds
+    }
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name for name in names if ".dist-info/" not in name} == ours
+    assert "inception_lib/py.typed" in names
+    assert any(name.endswith("/LICENSES.md") for name in names)
+
+
+def test_the_sdist_holds_the_licences_and_the_readme(sdist):
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"LICENSE", "LICENSES.md", "README.md", "pyproject.toml"} <= names
+
+
+def test_the_readme_snippet_works_elsewhere(installed):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (snippet,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    more = (
+        "import inception_lib; from inception_lib.analysis import printed_table1\n"
+        "print(inception_lib.__file__, len(printed_table1()))\n"
+    )
+    done = run([sys.executable, "-c", snippet + more], **outside(installed))
+    *lines, last = done.stdout.splitlines()
+    assert lines and all(f"# {line}" in snippet for line in lines), done.stderr
+    where, rows = last.split()
+    assert Path(where).is_relative_to(installed) and int(rows) > 9
+
+
+def test_the_command_answers_elsewhere_and_its_exit_code_is_kept(installed):
+    command = installed / "bin" / "inception-train"
+    done = run([command, "--image-size", "5"], **outside(installed))
+    assert done.returncode == 2, done
+    assert done.stderr.startswith("error: image_size"), done.stderr
