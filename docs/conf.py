@@ -1,0 +1,53 @@
+"""Sphinx's settings. ``make site`` builds; tools/build_site.py says how."""
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
+
+from site_data import script  # noqa: E402
+
+# "owner/name" on GitHub, for links that open a notebook on Binder or Colab; the one
+# place where it is set. Without it there are no such links.
+REPOSITORY = os.environ.get("SITE_REPOSITORY", "")
+BRANCH = os.environ.get("SITE_BRANCH", "main")
+
+project = "GoogLeNet, built and measured"
+html_title = "GoogLeNet"
+language = "en"
+copyright = "MIT licence; pictures of solar cells CC BY-NC-SA 4.0"
+
+extensions = [
+    "myst_nb",
+    "site_maths",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.viewcode",
+]
+exclude_patterns = ["_*"]
+templates_path = ["_templates"]
+
+nb_execution_mode = "off"  # the notebooks are committed executed
+nb_merge_streams = True
+nb_ipywidgets_js = {}  # else fetched from a server
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+html_math_renderer = "mathml"
+
+autodoc_typehints = "signature"
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 80
+
+html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_js_files = [(None, {"body": script()}), ("explorers.js", {"defer": "defer"})]
+html_copy_source = False
+html_show_sphinx = False
+html_context = {"repository": REPOSITORY, "branch": BRANCH}
+# Colours with enough contrast, by their makers' promise and by our test.
+pygments_style = "a11y-high-contrast-light"
+pygments_dark_style = "a11y-high-contrast-dark"

@@ -1,0 +1,91 @@
+"""Notebooks as the site shows them: described figures, sliders that live or say why
+not.
+"""
+
+import json
+import re
+from html import escape
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+# What a notebook prints for a widget, without a kernel behind it.
+WIDGET = re.compile(r"^[A-Z]\w*\(children=")
+# The sliders whose arithmetic docs/_static/explorers.js can do: the function of
+# inception_lib.teaching.sliders, with or without one argument.
+EXPLORER = re.compile(r"sliders\.(bottleneck|module|pooling)\((?:\"(\w+)\")?\)\s*$")
+ASLEEP = (
+    '<p class="asleep">Here are sliders that need Python behind them: they are alive '
+    "in JupyterLab (<code>make lab</code>). The figures beside them show the same.</p>"
+)
+
+
+def read(path: Path) -> NotebookNode:
+    """The notebook at ``path``, ready for the site."""
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            wake_or_replace_widgets(cell)
+            alts = figure_descriptions(cell)
+            if alts:
+                cell.metadata["mystnb"] = {"image": {"alt": " ".join(alts)}}
+    return notebook
+
+
+def wake_or_replace_widgets(cell: NotebookNode) -> None:
+    for output in cell.outputs:
+        if WIDGET.match(output.get("data", {}).get("text/plain", "")):
+            known = EXPLORER.search(cell.source)
+            html = explorer(*known.groups()) if known else ASLEEP
+            output["data"] = nbformat.from_dict({"text/html": html})
+
+
+def explorer(kind: str, start: str | None = None) -> str:
+    """The place where explorers.js puts sliders; what stands in it shows without."""
+    state = f' data-start="{escape(start)}"' if start else ""
+    return f'<div class="explorer" data-kind="{kind}"{state}>{ASLEEP}</div>'
+
+
+def figure_descriptions(cell: NotebookNode) -> list[str]:
+    return [
+        output.metadata["image/png"]["alt"]
+        for output in cell.outputs
+        if "image/png" in output.get("data", {})
+    ]
+
+
+def title(notebook: NotebookNode) -> str:
+    return notebook.cells[0].source.splitlines()[0].removeprefix("# ")
+
+
+def minutes(notebook: NotebookNode) -> int:
+    """Of reading and doing, as the notebook's opening tells it."""
+    told = re.search(r"Reading and doing\W+(\d+) minutes", notebook.cells[0].source)
+    return int(told[1])
+
+
+def sections(notebook: NotebookNode) -> list[str]:
+    text = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+    return re.findall(r"^## (.+)$", text, re.MULTILINE)
+
+
+def exercises(notebook: NotebookNode) -> list[tuple[str, str, str]]:
+    """Of each exercise its number, its task and the folded hint and solution."""
+    found, task = [], ""
+    for cell, after in zip(notebook.cells, notebook.cells[1:], strict=False):
+        if cell.cell_type == "markdown":
+            task = cell.source
+        check = re.search(r'^exercises\.check\("([\d.]+)"', cell.source, re.M)
+        if cell.cell_type == "code" and check:
+            number = check[1]
+            start = task.rfind(f"**{number}")
+            # Without its number a task is the last paragraph.
+            asked = task[start if start >= 0 else task.rfind("\n\n") + 2 :]
+            found.append((number, asked, after.source))
+    return found
+
+
+def write(notebook: NotebookNode, path: Path) -> None:
+    # Sorted, as nbformat does it: a page that didn't change isn't built again.
+    path.write_text(json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True))
