@@ -1,6 +1,7 @@
 # make lab        open the notebooks in JupyterLab
 # make test       check everything: style, types, library, notebooks, browser
 # make notebooks  execute the notebooks in place, or one: NOTEBOOK=05_googlenet
+# make site       the website in build/site; SITE_REPOSITORY=owner/name adds Binder, Colab
 # make bench      measure the speed beside torchvision's GoogLeNet (10 minutes)
 # make setup      only create .venv, which the others do by themselves
 #
@@ -11,7 +12,7 @@ VENV_PYTHON := .venv/bin/python
 # JupyterLab refuses to run as root, the usual user of a container, without this.
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test notebooks bench setup
+.PHONY: lab test notebooks site bench setup
 
 lab: setup
 	$(VENV_PYTHON) -m jupyterlab $(ROOT) --ip=127.0.0.1 \
@@ -27,6 +28,9 @@ test: setup
 
 notebooks: setup
 	$(VENV_PYTHON) tools/execute_notebooks.py $(NOTEBOOK)
+
+site: setup
+	$(VENV_PYTHON) tools/build_site.py
 
 bench: setup
 	$(VENV_PYTHON) benchmarks/bench.py

@@ -39,7 +39,6 @@ autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 python_use_unqualified_type_names = True
-python_maximum_signature_line_length = 80
 
 html_theme = "furo"
 html_static_path = ["_static"]
@@ -51,3 +50,15 @@ html_context = {"repository": REPOSITORY, "branch": BRANCH}
 # Colours with enough contrast, by their makers' promise and by our test.
 pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "a11y-high-contrast-dark"
+
+
+def name_heading_levels(app, page, template, context, doctree) -> None:
+    """Sphinx's captions say that they are headings, but not of which level."""
+    tree = context.get("furo_navigation_tree", "")
+    levelled = tree.replace('role="heading"', 'role="heading" aria-level="2"')
+    context["furo_navigation_tree"] = levelled
+
+
+def setup(app) -> None:
+    # After furo, which makes the tree on the same event.
+    app.connect("html-page-context", name_heading_levels, priority=900)

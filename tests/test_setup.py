@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 SETUP = SimpleNamespace(**runpy.run_path(str(ROOT / "tools" / "setup.py")))
 CONDA_NAMES = {"torch": "pytorch", "playwright": "playwright-python"}
-NOT_ON_CONDA_FORGE = {"elpv-dataset"}
+NOT_ON_CONDA_FORGE = {"elpv-dataset", "axe-playwright-python", "sphinx-revealjs"}
 
 
 def project() -> dict:

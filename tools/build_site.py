@@ -1,7 +1,9 @@
 """Build the website into build/site, from the notebooks as they are committed.
 
+python tools/build_site.py [FOLDER]    # FOLDER/site instead
+
 Nothing is executed and nothing fetched. The steps: notebooks and pages are copied into
-build/site-source, the generated parts are written beside them, Sphinx makes the pages,
+site-source, the generated parts are written beside them, Sphinx makes the pages,
 nbconvert the slides.
 """
 
@@ -54,5 +56,6 @@ def without_outside_links(markdown: str) -> str:
 
 
 if __name__ == "__main__":
-    build(ROOT / "build" / "site-source", ROOT / "build" / "site")
-    print(f"The site is in {(ROOT / 'build' / 'site' / 'index.html').as_uri()}")
+    folder = Path(sys.argv[1]).resolve() if sys.argv[1:] else ROOT / "build"
+    build(folder / "site-source", folder / "site")
+    print(f"The site is ready: {(folder / 'site' / 'index.html').as_uri()}")

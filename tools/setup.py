@@ -117,7 +117,7 @@ def install(root, run=subprocess.check_call):
         if fresh:
             run([sys.executable, "-m", "venv", venv])
         pip = [python_of(venv), "-m", "pip", "--disable-pip-version-check", "install"]
-        run(pip + ["-c", "constraints.txt", "-e", ".[lab,test]"], cwd=root)
+        run(pip + ["-c", "constraints.txt", "-e", ".[lab,test,site]"], cwd=root)
     except subprocess.CalledProcessError:
         raise SystemExit(
             "Set-up could not finish, for the reason above; call it again, and it "

@@ -1,0 +1,115 @@
+"""The parts of the website's making that need no browser."""
+
+import importlib
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import nbformat
+import pytest
+from jinja2 import DictLoader, Environment
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.fixture(scope="module")
+def tools():
+    """The files tools/site_….py, which import each other by name."""
+    sys.path.insert(0, str(ROOT / "tools"))
+    yield importlib.import_module
+    sys.path.remove(str(ROOT / "tools"))
+
+
+@pytest.fixture(scope="module")
+def notebooks(tools):
+    read = tools("site_notebooks").read
+    return {path.stem: read(path) for path in NOTEBOOKS}
+
+
+def test_formulas_become_mathml_and_code_is_left_alone(tools):
+    replace = tools("site_maths").replace_maths
+    text = replace("A $k^2$ and `$no$` and\n```\n$x$\n```\n$$a\n+ b$$")
+    assert text.count("<math") == 2 and text.count('display="block"') == 1
+    assert "<msup><mi>k</mi><mn>2</mn></msup>" in text
+    assert "`$no$`" in text and "```\n$x$\n```" in text
+
+
+@pytest.mark.parametrize(
+    "call, shown",
+    [
+        ("sliders.bottleneck()", 'data-kind="bottleneck"'),
+        ('sliders.module("3b")', 'data-kind="module" data-start="3b"'),
+        ("sliders.heads(measured)", "alive in JupyterLab"),
+    ],
+)
+def test_a_widgets_text_is_replaced(tools, call, shown):
+    text = "VBox(children=(HBox(children=(IntSlider(value=512"
+    output = nbformat.v4.new_output("display_data", {"text/plain": text})
+    cell = nbformat.v4.new_code_cell(call, outputs=[output])
+    tools("site_notebooks").wake_or_replace_widgets(cell)
+    (html,) = cell.outputs[0]["data"].values()
+    assert shown in html and "VBox" not in html
+
+
+def test_slides_begin_at_headings_and_questions_but_not_in_code(tools):
+    text = "# A\nx\n```python\n# comment\n```\n> **Predict.** b?\n## C\n"
+    pieces = tools("site_slides").pieces(text)
+    assert [piece.splitlines()[0] for piece in pieces] == [
+        "# A",
+        "> **Predict.** b?",
+        "## C",
+    ]
+    assert "# comment" in pieces[0]
+
+
+def test_every_exercise_has_its_task_solution_and_wrong_answers(tools, notebooks):
+    site_notebooks, teachers = tools("site_notebooks"), tools("site_teachers")
+    for name, notebook in notebooks.items():
+        if name[:2] == "06":
+            continue  # reads all images for each of its answers; the site has them
+        text = teachers.all_exercises(notebook)
+        found = site_notebooks.exercises(notebook)
+        assert len(found) >= 3
+        assert text.count("<summary>Solution</summary>") == len(found)
+        for number, task, _ in found:
+            assert 40 < len(task) < 1200, (number, task)
+            assert f"#### {number} " in text
+            wrong = text.split(f"wrong answers to {number}</summary>")[1]
+            assert re.match(r"\n\n- .*\*\n", wrong), number
+            assert "✗" not in wrong.partition("</details>")[0]
+
+
+def test_a_diagnosis_is_what_the_check_says(tools):
+    known = tools("site_teachers").wrong_answers("00")["00.1"]
+    (line,) = [answer for answer in known if answer.startswith("`0.1145`")]
+    assert "upside down" in line
+
+
+def test_the_lesson_takes_90_minutes_and_each_notebook_has_goals_and_a_day():
+    plan = tomllib.loads((ROOT / "docs" / "teaching.toml").read_text())
+    assert sum(step["minutes"] for step in plan["lesson"]) == 90
+    days = [number for half in plan["half_day"] for number in half["notebooks"]]
+    numbers = {path.name[:2] for path in NOTEBOOKS}
+    assert numbers <= set(plan["goals"]) and numbers <= set(days)
+    assert len(days) == len(set(days))
+
+
+@pytest.mark.parametrize("repository", ["", "someone/inception"])
+def test_binder_and_colab_are_offered_for_a_known_repository_only(repository):
+    text = (ROOT / "docs" / "_templates" / "page.html").read_text()
+    base = "{% block content %}THE PAGE{% endblock %}"
+    templates = Environment(loader=DictLoader({"!page.html": base, "page.html": text}))
+    html = templates.get_template("page.html").render(
+        pagename="notebooks/01_bottleneck",
+        repository=repository,
+        branch="main",
+        pathto=lambda target, resource: f"../{target}",
+    )
+    links = re.findall('href="(https:[^"]+)"', html)
+    notebook = "notebooks/01_bottleneck.ipynb"
+    binder = f"mybinder.org/v2/gh/{repository}/main?urlpath=lab/tree/{notebook}"
+    colab = f"colab.research.google.com/github/{repository}/blob/main/{notebook}"
+    assert links == ([f"https://{binder}", f"https://{colab}"] if repository else [])
+    assert "THE PAGE" in html and 'href="01_bottleneck.ipynb"' in html
