@@ -44,7 +44,9 @@ html_theme = "furo"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_js_files = [(None, {"body": script()}), ("explorers.js", {"defer": "defer"})]
+html_favicon = "_static/favicon.svg"
 html_copy_source = False
+html_domain_indices = False  # every name is in the general index
 html_show_sphinx = False
 html_context = {"repository": REPOSITORY, "branch": BRANCH}
 # Colours with enough contrast, by their makers' promise and by our test.

@@ -51,7 +51,7 @@ def build(source: Path, site: Path) -> None:
 
 
 def without_outside_links(markdown: str) -> str:
-    """Links to files of the repository that are no pages here: only their text stays."""
+    """Links to files that are in the repository and not on the site: the text stays."""
     return re.sub(r"(?<!!)\[([^\]]+)\]\(\.\./(?!notebooks/)[^)]*\)", r"\1", markdown)
 
 

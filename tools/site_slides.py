@@ -37,6 +37,7 @@ def write(notebooks: dict[str, NotebookNode], template: Path, folder: Path) -> N
         template_name=template.name,
         reveal_url_prefix="reveal.js",
         reveal_theme="white",
+        exclude_anchor_links=True,
     )
     for name, notebook in notebooks.items():
         html, _ = exporter.from_notebook_node(deck(notebook))

@@ -29,7 +29,7 @@ TELL = """() => ({
     headings: [...document.querySelectorAll("article :is(h1, h2, h3, h4, h5, h6)")]
         .map((heading) => Number(heading.tagName[1])),
     width: document.scrollingElement.scrollWidth,
-    oops: document.body.innerText.match(/(VBox|HBox|IntSlider)\\(/)?.[0],
+    oops: document.body.innerText.match(/(VBox|HBox)\\(children=/)?.[0],
 })"""
 
 
