@@ -93,22 +93,19 @@ function bars(rows) {
   const drawn = rows.map(({ label, parts }, i) => {
     let x = 0;
     const boxes = parts.map(({ value, colour, hatched }) => {
-      const width = (600 * value) / longest;
-      const look = hatched
-        ? `fill="url(#hatched)" style="color:${colour}"`
-        : `fill="${colour}"`;
-      const box = `<rect x="${x}" y="${i * 46 + 18}" width="${width}" height="20" ${look}/>`;
+      const width = (420 * value) / longest;
+      const place = `x="${x}" y="${i * 46 + 18}" width="${width}" height="20"`;
       x += width;
-      return box;
+      const lines = hatched ? `<rect ${place} fill="url(#hatched)"/>` : "";
+      return `<rect ${place} fill="${colour}"/>${lines}`;
     });
     const text = `<text x="0" y="${i * 46 + 12}">${label}</text>`;
     return text + boxes.join("");
   });
   const hatch = `<defs><pattern id="hatched" width="8" height="8" patternUnits="userSpaceOnUse"
-    patternTransform="rotate(45)"><rect width="8" height="8" fill="currentColor"/>
-    <line x1="0" x2="0" y2="8" stroke="white" stroke-width="2"/></pattern></defs>`;
+    patternTransform="rotate(45)"><line x1="0" x2="0" y2="8" stroke="white" stroke-width="2"/></pattern></defs>`;
   const height = rows.length * 46;
-  return `<svg viewBox="0 0 600 ${height}" aria-hidden="true">${hatch}${drawn.join("")}</svg>`;
+  return `<svg viewBox="0 0 420 ${height}" aria-hidden="true">${hatch}${drawn.join("")}</svg>`;
 }
 
 const sumOf = (parts) => parts.reduce((total, { value }) => total + value, 0);
@@ -209,7 +206,7 @@ function drawModule(v) {
   const naive = [{ value: c.naive.multiplyAdds, colour: colours.trunk, hatched: true }];
   const plain = [{ value: c.plain.multiplyAdds, colour: colours.trunk }];
   const told = (name, channels, cost) =>
-    `${name}, ${channels} channels out: ${millions(cost.multiplyAdds)} million multiply-adds`;
+    `${name}, ${channels} out: ${millions(cost.multiplyAdds)} million multiply-adds`;
   return `${lanes(v, c.out)}
     <table><thead><tr><th scope="col">branch</th><th scope="col">outputs</th>
     <th scope="col">parameters</th><th scope="col">multiply-adds</th></tr></thead>

@@ -29,7 +29,8 @@ TELL = """() => ({
     headings: [...document.querySelectorAll("article :is(h1, h2, h3, h4, h5, h6)")]
         .map((heading) => Number(heading.tagName[1])),
     width: document.scrollingElement.scrollWidth,
-    oops: document.body.innerText.match(/(VBox|HBox)\\(children=/)?.[0],
+    oops: [...document.querySelectorAll(".cell_output, .jp-OutputArea-output")]
+        .filter((output) => /^\\s*(VBox|HBox)\\(/.test(output.textContent)).length,
 })"""
 
 
