@@ -54,7 +54,7 @@ class InceptionAux(nn.Module):
         check_rate(dropout=dropout)
         self.in_channels = in_channels
         self.dropout_rate = dropout
-        self.pool = auxiliary_pool(map_size)
+        self.pool: nn.Module = auxiliary_pool(map_size)
         self.conv = BasicConv2d(in_channels, 128, batch_norm=batch_norm)
         self.fc1 = linear(128 * 4 * 4, 1024, gain=2**0.5)
         self.fc2 = linear(1024, num_classes, gain=1.0)

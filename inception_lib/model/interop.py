@@ -1,6 +1,7 @@
 """Other people's weights: torchvision's GoogLeNet in, ours out, and the Caffe form."""
 
 from collections.abc import Mapping
+from typing import Any
 from urllib.error import URLError
 
 from torch import Tensor, nn
@@ -75,7 +76,7 @@ def from_torchvision(state_dict: Mapping[str, Tensor]) -> GoogLeNet:
 
 
 # How torchvision's network differs from the paper's.
-TORCHVISION = {
+TORCHVISION: dict[str, Any] = {
     "batch_norm": True,
     "kernel_size_5x5": 3,
     "pool4_kernel_size": 2,
@@ -93,10 +94,10 @@ def to_torchvision(model: GoogLeNet) -> dict[str, Tensor]:
     """
     if not isinstance(model, GoogLeNet):
         raise TypeError(f"model must be a GoogLeNet, got a {type(model).__name__}")
-    branch = model.inception3a.branch3[1].conv
+    five = model.state_dict()["inception3a.branch3.1.conv.weight"]
     found = {
         "batch_norm": model.conv1.bn is not None,
-        "kernel_size_5x5": branch.kernel_size[0],
+        "kernel_size_5x5": five.shape[-1],
         "pool4_kernel_size": model.pool4_kernel_size,
         "local_response_norm": model.norm1 is not None,
     }

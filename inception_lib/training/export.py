@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from ..model import for_serving
+from ..model.serving import Serving, for_serving
 from .checkpoint import Run, write_file
 from .data import prepare
 
@@ -22,7 +23,7 @@ class Deployed(nn.Module):
 
     def __init__(self, run: Run):
         super().__init__()
-        serving = for_serving(run.model, precision="float32")
+        serving = cast(Serving, for_serving(run.model, precision="float32"))
         # Other programs have their own layout of memory: back to the plain one.
         self.network = serving.network.to(memory_format=torch.contiguous_format)
         self.pixel_std = run.pixel_std
@@ -60,11 +61,13 @@ def save_for_use(run: Run, folder: str | Path, scores: dict | None = None) -> Pa
     torch.export.save(program, folder / "model.pt2")
     torch.onnx.export(
         program,
+        f=folder / "model.onnx",
         input_names=["pixels"],
         output_names=["probabilities"],
         dynamo=True,
         verbose=False,
-    ).save(folder / "model.onnx")
+        external_data=False,  # one file, weights and all
+    )
     write_file(folder / "MODEL_CARD.md", model_card(run, scores).encode())
     return folder
 

@@ -82,7 +82,7 @@ def load_weights(
     model.load_state_dict(own | kept)
 
 
-def parameter_groups(model: GoogLeNet, config: TrainingConfig) -> list[dict]:
+def parameter_groups(model: nn.Module, config: TrainingConfig) -> list[dict]:
     """The trainable parameters, for an optimizer: ``config.decay`` on weights only, and
     a learning rate that shrinks by ``config.stage_lr`` with every stage towards the
     image.
