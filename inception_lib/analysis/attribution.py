@@ -1,9 +1,16 @@
-"""Which places of an image speak for which class."""
+"""Which places of an image speak for which class, and whether a map of them is true."""
+
+from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..model.layers import shape_of
+from ..model import GoogLeNet
+from ..model.layers import check_positive, shape_of
+from .stages import answers
+
+Score = Callable[[Tensor], Tensor]  # N×3×H×W images -> N numbers
 
 
 def class_activation_map(features: Tensor, linear: nn.Linear) -> Tensor:
@@ -27,3 +34,131 @@ def class_activation_map(features: Tensor, linear: nn.Linear) -> Tensor:
             f"expected features of shape N×{channels}×H×W, got {shape_of(features)}"
         )
     return torch.einsum("nchw,kc->nkhw", features, linear.weight)
+
+
+def contrast(logits: Tensor, classes: Tensor) -> Tensor:
+    """N×K logits, N class indices -> N: the class's logit above the others' mean.
+
+    What speaks for all the classes alike cancels; of two classes it is the log-odds.
+    Raises ValueError if there is only one class.
+    """
+    if logits.shape[1] < 2:
+        raise ValueError("a contrast needs at least 2 classes, got 1")
+    chosen = logits.gather(1, classes[:, None]).squeeze(1)
+    return chosen - (logits.sum(1) - chosen) / (logits.shape[1] - 1)
+
+
+def grad_cam(maps: Tensor, score: Tensor) -> Tensor:
+    """Maps N×C×H×W, each channel weighted by its mean gradient, added up: N×H×W.
+
+    ``score``, N numbers, must have been computed from ``maps`` with gradients on. The
+    paper keeps what is positive only: ``.relu()``. Selvaraju et al. 2017,
+    arXiv:1610.02391.
+    """
+    (gradients,) = torch.autograd.grad(score.sum(), maps, retain_graph=True)
+    weights = gradients.mean((2, 3), keepdim=True)
+    return (weights * maps).sum(1).detach()
+
+
+def image_times_gradient(score: Score, x: Tensor) -> Tensor:
+    """|Σ over the colours of pixel × derivative of the score|, N×H×W."""
+    x = x.detach().clone().requires_grad_()
+    with torch.enable_grad():
+        (gradients,) = torch.autograd.grad(score(x).sum(), x)
+    return (gradients * x).sum(1).abs().detach()
+
+
+@torch.no_grad()
+def occlusion(score: Score, x: Tensor, size: int, step: int, fill: Tensor) -> Tensor:
+    """By how much the score falls when a size×size square is covered: N×H×W.
+
+    The square walks over the N×3×H×W images by ``step``, and to their last edge; a
+    pixel gets the mean of all the squares that covered it. Covered is what shows
+    ``fill`` instead, 1×3×H×W: the mean of many images, say, as a flat grey can mean
+    something to the network. Zeiler and Fergus 2013, arXiv:1311.2901.
+    Raises ValueError if the square is larger than the images.
+    """
+    check_positive(size=size, step=step)
+    height, width = x.shape[-2:]
+    if size > min(height, width):
+        raise ValueError(
+            f"a square of {size} pixels doesn't fit into {height}×{width} images: "
+            "choose a smaller size"
+        )
+    before = score(x)
+    total, count = x.new_zeros(len(x), height, width), x.new_zeros(height, width)
+    for top in sorted({*range(0, height - size, step), height - size}):
+        for left in sorted({*range(0, width - size, step), width - size}):
+            square = (..., slice(top, top + size), slice(left, left + size))
+            covered = x.clone()
+            covered[square] = fill[square]
+            total[square] += (before - score(covered))[:, None, None]
+            count[square] += 1
+    return total / count
+
+
+def attributions(
+    model: GoogLeNet, x: Tensor, classes: Tensor, fill: Tensor
+) -> dict[str, Tensor]:
+    """Heat maps of N images for a class each, N×h×w, by method.
+
+    Grad-CAM of the output, where it is the class activation map, and of each head;
+    occlusion by squares of a quarter of the side, 1/8 apart, with ``fill`` in them;
+    image × gradient. The score is the ``contrast``.
+    """
+
+    def score(x: Tensor) -> Tensor:
+        return contrast(model(x), classes)
+
+    with torch.enable_grad():
+        found = {
+            f"Grad-CAM, {name}": grad_cam(maps, contrast(logits, classes))
+            for name, (maps, logits) in reversed(answers(model, x).items())
+        }
+    eighth = max(1, x.shape[-1] // 8)
+    found["occlusion"] = occlusion(score, x, 2 * eighth, eighth, fill)
+    found["image × gradient"] = image_times_gradient(score, x)
+    return found
+
+
+def ranking(maps: Tensor, grid: int) -> Tensor:
+    """N×h×w maps -> N×grid² numbers of squares (row by row), the highest first."""
+    small = F.interpolate(
+        maps[:, None].float(), (grid, grid), mode="bilinear", antialias=True
+    )
+    return small.flatten(1).argsort(dim=1, descending=True, stable=True)
+
+
+@torch.no_grad()
+def deletion(
+    score: Score, x: Tensor, order: Tensor, fill: Tensor, steps: int = 6
+) -> Tensor:
+    """The score while squares are taken away in ``order``: N×(steps + 1).
+
+    ``order`` (from ``ranking``) is N×G² numbers of a G×G grid of squares; each step
+    takes away as many, until nothing is left. Taken away is what shows ``fill``
+    instead, as in ``occlusion``. Petsiuk et al. 2018, arXiv:1806.07421. Raises
+    ValueError if G² isn't a square or ``steps`` doesn't divide it.
+    """
+    check_positive(steps=steps)
+    n, squares = order.shape
+    grid = round(squares**0.5)
+    if grid**2 != squares or squares % steps:
+        raise ValueError(
+            f"{squares} squares in {steps} steps: choose a square number of squares "
+            "and steps that divide it"
+        )
+    place_in_order = order.argsort(1).view(n, 1, grid, grid).float()
+    when = F.interpolate(place_in_order, x.shape[-2:], mode="nearest")
+    taken = [squares // steps * i for i in range(steps + 1)]
+    return torch.stack([score(torch.where(when < t, fill, x)) for t in taken], dim=1)
+
+
+def rank_correlation(one: Tensor, other: Tensor) -> Tensor:
+    """Spearman's correlation of two N×h×w sets of maps, image by image: N numbers."""
+
+    def ranks(maps: Tensor) -> Tensor:
+        order = maps.flatten(1).argsort(1).argsort(1).double()
+        return order - order.mean(1, keepdim=True)
+
+    return F.cosine_similarity(ranks(one), ranks(other), dim=1)

@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-from ..model import GoogLeNet, Inception
+from ..model import GOOGLENET_WIDTHS, GoogLeNet, Inception
 from ..model.layers import check_positive
+from .stages import trunk
 
 BRANCHES = {"1x1": "branch1", "3x3": "branch2", "5x5": "branch3", "pool": "branch4"}
 
@@ -57,11 +59,12 @@ def through(layers: Iterable[tuple[int, int]], view: View = PIXEL) -> View:
     return View(smallest, largest, jump)
 
 
-def inception_views(model: GoogLeNet) -> dict[str, dict[str, View]]:
-    """For each module and branch its view: {"3a": {"1x1": View(27, 27, 8), …}, …}.
+def stage_views(model: GoogLeNet) -> dict[str, dict[str, View]]:
+    """For each stage and branch its view: {"conv1": {"trunk": View(7, 7, 2)}, …}.
 
-    Concatenation gives the next module every view at once, from the smallest of the
-    branches to the largest. Raises TypeError on anything but a GoogLeNet.
+    A module has four, {"1x1": View(27, 27, 8), …}. Concatenation gives the next one
+    every view at once, from the smallest of the branches to the largest. Raises
+    TypeError on anything but a GoogLeNet.
     """
     if not isinstance(model, GoogLeNet):
         raise TypeError(f"model must be a GoogLeNet, got a {type(model).__name__}")
@@ -80,4 +83,67 @@ def inception_views(model: GoogLeNet) -> dict[str, dict[str, View]]:
             )
         elif not name.startswith("aux"):
             view = through(windows(layer), view)
+            if name.startswith("conv"):
+                views[name] = {"trunk": view}
     return views
+
+
+def inception_views(model: GoogLeNet) -> dict[str, dict[str, View]]:
+    """``stage_views`` of the nine modules: {"3a": {"1x1": View(27, 27, 8), …}, …}."""
+    stages = stage_views(model).items()
+    return {name: views for name, views in stages if name in GOOGLENET_WIDTHS}
+
+
+def first_centres(model: GoogLeNet) -> dict[str, float]:
+    """For each stage the pixel in the middle of what its first place sees, counted
+    from 0, the same in both directions; the p-th place's lies p jumps further.
+
+    A kernel of k places puts its middle (k − 1) / 2 steps behind where it begins, which
+    is the padding before the first. Modules pad so that nothing moves.
+    """
+    centre, jump, centres = 0.0, 1, {}
+    for name, layer in model.named_children():
+        if isinstance(layer, Inception):
+            centres[name.removeprefix("inception")] = centre
+        elif not name.startswith("aux"):
+            for part in layer.modules():
+                if isinstance(part, nn.Conv2d | nn.MaxPool2d):
+                    middle = (_side(part.kernel_size) - 1) / 2
+                    centre += (middle - _side(part.padding)) * jump
+                    jump *= _side(part.stride)
+            if name.startswith("conv"):
+                centres[name] = centre
+    return centres
+
+
+def gradient_reach(
+    model: GoogLeNet,
+    x: Tensor,
+    stage: str,
+    place: tuple[int, int],
+    branch: str | None = None,
+) -> Tensor:
+    """How much each pixel moves one place of a stage's maps: H×W, the most moving is 1.
+
+    The mean over the N images ``x`` (N×3×H×W) of the absolute derivative of the sum of
+    all channels at ``place`` (row, column); with ``branch`` ("1x1", "3x3", "5x5",
+    "pool") of that branch's channels only. Luo et al. 2016, arXiv:1701.04128.
+    Raises ValueError on a stage or branch that doesn't exist.
+    """
+    layers = trunk(model)
+    if stage not in layers or (branch and stage not in GOOGLENET_WIDTHS):
+        raise ValueError(f"there is no {branch or ''} {stage}: see stage_views(model)")
+    if branch not in (None, *BRANCHES):
+        raise ValueError(f"branch must be one of {', '.join(BRANCHES)}, got {branch!r}")
+    x = x.detach().clone().requires_grad_()
+    with torch.enable_grad():
+        y = x
+        for name, layer in layers.items():
+            if name == stage and branch:
+                layer = layer.get_submodule(BRANCHES[branch])
+            y = layer(y)
+            if name == stage:
+                break
+        (gradients,) = torch.autograd.grad(y[:, :, place[0], place[1]].sum(), x)
+    reach = gradients.sum(1).abs().mean(0)  # of a grey pixel: all its colours at once
+    return reach / reach.max().clamp_min(1e-30)

@@ -7,6 +7,14 @@ figure beside it show the same function.
 from .bottleneck import bottleneck, draw_bottleneck
 from .explorer import explorer
 from .heads import draw_heads, heads
+from .looking import (
+    browse_attributions,
+    browse_features,
+    browse_views,
+    draw_attribution,
+    draw_features,
+    draw_views,
+)
 from .module import draw_module, module, paper_module
 from .pooling import (
     browse_activation_maps,
@@ -21,15 +29,21 @@ from .speed import draw_speed, measure_speed, speed
 __all__ = [
     "bottleneck",
     "browse_activation_maps",
+    "browse_attributions",
+    "browse_features",
     "browse_predictions",
+    "browse_views",
     "colour_scale",
     "draw_activation_map",
+    "draw_attribution",
     "draw_bottleneck",
+    "draw_features",
     "draw_heads",
     "draw_module",
     "draw_pooling",
     "draw_prediction",
     "draw_speed",
+    "draw_views",
     "explorer",
     "heads",
     "measure_speed",

@@ -1,0 +1,269 @@
+"""Walks through a network: its maps, what they see, and what it looked at."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from ipywidgets import IntSlider, ToggleButtons, VBox
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from ...analysis.receptive_field import BRANCHES, View
+from .. import style
+from .explorer import Drawing, explorer
+from .pooling import fixed_layout
+
+DASHES = dict(zip([*BRANCHES, "trunk"], [*style.DASHES, "-"], strict=True))
+PLACES = {"corner": 0.0, "off centre": 0.35, "middle": 0.5}
+ORDERS = {"its own map": "1x1", "random network's map": "3x3", "random squares": "5x5"}
+
+
+def pixels(image: Tensor) -> Tensor:
+    """A C×H×W image as what ``style.picture`` shows: H×W if it is grey, else H×W×C."""
+    return image[0] if len(image) == 1 else image.permute(1, 2, 0)
+
+
+def square(view: View, x: float, y: float, branch: str) -> Rectangle:
+    """The outline of what a place sees whose middle is the pixel (x, y)."""
+    side = view.largest
+    return Rectangle(
+        (x - side / 2, y - side / 2),
+        side,
+        side,
+        fill=False,
+        ec=style.COLOURS[branch],
+        ls=DASHES[branch],
+        lw=2,
+    )
+
+
+def overlay(ax: Axes, image: Tensor, heat: Tensor) -> None:
+    """A heat map (h×w) over its image (C×S×S uint8): orange for, purple against.
+
+    Full colour is the map's own largest value.
+    """
+    style.picture(ax, pixels(image), vmin=0, vmax=255)
+    size = image.shape[-2:]
+    large = F.interpolate(heat[None, None].float(), size, mode="bilinear")[0, 0]
+    scale = max(large.abs().max().item(), 1e-12)
+    ax.imshow(large.numpy(), cmap="PuOr_r", vmin=-scale, vmax=scale, alpha=0.6)
+
+
+def shown_channels(maps: Tensor, widths: dict[str, int], count: int = 8) -> list:
+    """(branch, channel, its map) of ``count`` channels of C×H×W maps, evenly from the
+    branches (``widths``: channels by branch, in order): those that vary most.
+    """
+    shown, start = [], 0
+    for branch, width in widths.items():
+        own = maps[start : start + width].float()
+        spread = own.flatten(1).std(1, correction=0)
+        best = spread.topk(min(width, count // len(widths))).indices.tolist()
+        shown += [(branch, start + i, own[i]) for i in best]
+        start += width
+    return shown
+
+
+def draw_features(
+    image: Tensor, maps: Tensor, widths: dict[str, int], stage: str, title: str
+) -> Drawing:
+    """An image (C×S×S uint8) and eight of a stage's maps (C×H×W), two per branch.
+
+    ``widths`` are the channels of each branch, {"trunk": C} outside of modules.
+    """
+    fig, axes = style.figure(3.3, rows=2, columns=5)
+    fixed_layout(fig, left=0.01, right=0.99, bottom=0.06, top=0.88, hspace=0.3)
+    for ax in axes[:, 0]:
+        ax.set_axis_off()
+    whole = fig.add_axes((0.01, 0.2, 0.19, 0.55))
+    style.picture(whole, pixels(image), vmin=0, vmax=255)
+    shown = shown_channels(maps, widths)
+    for ax in axes[:, 1:].flat:
+        ax.set_axis_off()
+    for ax, (branch, channel, one) in zip(axes[:, 1:].T.flat, shown, strict=False):
+        ax.set_axis_on()
+        style.picture(ax, one.numpy(), f"{branch} {channel}", cmap="cividis", vmin=0)
+        ax.spines[:].set(visible=True, color=style.COLOURS[branch], linewidth=2)
+    channels, height, width = maps.shape
+    fig.suptitle(f"{title}; {stage}: {channels} maps of {height}×{width}", fontsize=10)
+    fig.text(0.01, 0.01, style.CREDIT, fontsize=7, color=style.COLOURS["trunk"])
+    dead = int((maps.flatten(1).amax(1) <= 0).sum())
+    numbers = ", ".join(f"{branch} {channel}" for branch, channel, _ in shown)
+    return fig, (
+        f"{title}, and eight of the {channels} maps of {height}×{width} places that "
+        f"{stage} makes of it: {numbers}. {dead} of the maps are zero everywhere."
+    )
+
+
+def browse_features(
+    images: Tensor,
+    maps: dict[str, Tensor],
+    widths: dict[str, dict[str, int]],
+    titles: Sequence[str],
+) -> VBox:
+    """Walk through the stages: ``maps`` by stage, N×C×H×W, of N×C×S×S images (uint8).
+
+    ``widths``: by stage, the channels of its branches. Raises ValueError without
+    images or if the lengths differ.
+    """
+    check_lengths(images, titles, *maps.values())
+    stages = list(maps)
+
+    def draw(image: str, stage: int) -> Drawing:
+        i, name = titles.index(image), stages[stage - 1]
+        return draw_features(images[i], maps[name][i], widths[name], name, image)
+
+    controls = {
+        "image": ToggleButtons(options=list(titles), description="image"),
+        "stage": IntSlider(1, 1, len(stages), description="stage"),
+    }
+    controls["image"].style.button_width = "auto"
+    return explorer(draw, controls, {"stage": f"of {len(stages)}, {stages[0]} first"})
+
+
+def draw_views(
+    image: Tensor, views: dict[str, View], first: float, stage: str, place: str
+) -> Drawing:
+    """What a place of a stage sees, a square per branch, and the squares' sides.
+
+    ``image`` is C×S×S (uint8), at the size that the network reads; ``first`` the pixel
+    in the middle of the first place's square; ``place`` one of "corner", "off centre",
+    "middle". Raises ValueError on another.
+    """
+    if place not in PLACES:
+        raise ValueError(f"place must be one of {', '.join(PLACES)}, got {place!r}")
+    side = image.shape[-1]
+    jump = next(iter(views.values())).jump
+    count = max(1, int((side - 1 - first) // jump) + 1)
+    number = round(PLACES[place] * (count - 1))
+    middle = first + number * jump
+    fig, (left, right) = style.figure(3.2, columns=2, width_ratios=[2, 3])
+    fixed_layout(fig, left=0.02, right=0.97, bottom=0.17, top=0.9, wspace=0.35)
+    style.picture(left, pixels(image), vmin=0, vmax=255)
+    for branch, view in views.items():
+        left.add_patch(square(view, middle, middle, branch))
+    left.plot([middle], [middle], "+", color=style.COLOURS["auxiliary"], ms=10, mew=2)
+    left.set_xlim(-side * 0.15, side * 1.15)
+    left.set_ylim(side * 1.15, -side * 0.15)
+    left.set_title(f"{stage}, place {number + 1} of {count}", fontsize=10)
+    told = []
+    for i, (branch, view) in enumerate(views.items()):
+        look = {"color": style.COLOURS[branch], "height": 0.5}
+        width = max(view.largest - view.smallest, side / 100)
+        right.barh(i, width, left=view.smallest, **look)
+        sides = f"{view.smallest} to {view.largest}"
+        if view.smallest == view.largest:
+            sides = f"{view.largest}"
+        right.text(view.largest, i, f"  {sides}", va="center", fontsize=9)
+        told.append(f"{branch} {sides}")
+    right.axvline(side, color=style.COLOURS["trunk"], ls="--")
+    right.text(side, -0.75, f" image {side}", fontsize=9)
+    right.set_yticks(range(len(views)), list(views))
+    right.set_ylim(3.6, -1)
+    right.set_xlim(0, 1.35 * max(side, *(view.largest for view in views.values())))
+    right.set_xlabel("side of the square (pixels), smallest to largest path")
+    right.set_title(f"a step of one place is {jump} pixels", fontsize=10)
+    return fig, (
+        f"What the {place} place of {stage} sees in an image of {side} pixels, side of "
+        f"the square in pixels: {', '.join(told)}. Places are {jump} pixels apart."
+    )
+
+
+def browse_views(
+    image: Tensor, views: dict[str, dict[str, View]], firsts: dict[str, float]
+) -> VBox:
+    """Walk through the stages of ``analysis.receptive_field.stage_views``."""
+    stages = list(views)
+
+    def draw(stage: int, place: str) -> Drawing:
+        name = stages[stage - 1]
+        return draw_views(image, views[name], firsts[name], name, place)
+
+    controls = {
+        "stage": IntSlider(min(4, len(stages)), 1, len(stages), description="stage"),
+        "place": ToggleButtons(
+            options=list(PLACES), value="middle", description="place"
+        ),
+    }
+    return explorer(draw, controls, {"stage": f"of {len(stages)}"})
+
+
+def draw_attribution(
+    image: Tensor, heat: Tensor, curves: dict[str, Tensor], title: str, method: str
+) -> Drawing:
+    """An image (C×S×S uint8), a heat map (h×w) over it, and the check beside it.
+
+    ``curves`` are the scores while the image is taken away, by the order in which it
+    is: at most three of ``ORDERS``. The lower the first lies, the truer the map.
+    """
+    fig, (left, middle, right) = style.figure(2.9, columns=3, width_ratios=[3, 3, 4])
+    fixed_layout(fig, left=0.01, right=0.98, bottom=0.17, top=0.85, wspace=0.16)
+    style.picture(left, pixels(image), vmin=0, vmax=255)
+    overlay(middle, image, heat)
+    middle.set_title(f"{method}, {heat.shape[0]}×{heat.shape[1]}", fontsize=9)
+    told = []
+    for i, (order, scores) in enumerate(curves.items()):
+        away = torch.linspace(0, 100, len(scores))
+        look = {"ls": style.DASHES[i], "marker": style.MARKERS[i], "ms": 4}
+        colour = style.COLOURS[ORDERS[order]]
+        right.plot(away, scores, color=colour, label=order, **look)
+        told.append(f"{order} {scores.mean():.1f}")
+    right.set_xlabel("taken away (% of the image)", fontsize=9)
+    right.set_title("score while it is taken away", fontsize=9)
+    right.legend(fontsize=8, frameon=False)
+    fig.suptitle(title, fontsize=10)
+    fig.text(0.01, 0.02, style.CREDIT, fontsize=6, color=style.COLOURS["trunk"])
+    row, column = divmod(int(heat.argmax()), heat.shape[1])
+    down = ["upper", "middle", "lower"][3 * row // heat.shape[0]]
+    along = ["left", "centre", "right"][3 * column // heat.shape[1]]
+    return fig, (
+        f"{title}; {method}, highest at {down} {along}. Mean score while the image is "
+        f"taken away, the lower the better the order: {', '.join(told)}."
+    )
+
+
+def browse_attributions(
+    images: Tensor,
+    maps: dict[str, dict[str, Tensor]],
+    curves: dict[str, dict[str, Tensor]],
+    titles: Sequence[str],
+) -> VBox:
+    """Walk through N images (uint8), methods and networks.
+
+    ``maps``: {network: {method: N×h×w}}; ``curves``: {method: {order: N×(steps + 1)}}.
+    Raises ValueError without images or if the lengths differ.
+    """
+    check_lengths(
+        images, titles, *(heat for found in maps.values() for heat in found.values())
+    )
+
+    def draw(method: str, network: str, cell: int) -> Drawing:
+        i = cell - 1
+        shown = {
+            order: scores[i]
+            for order, scores in curves[method].items()
+            if order in ORDERS
+        }
+        told = f"{titles[i]} ({network} network)"
+        return draw_attribution(
+            images[i], maps[network][method][i], shown, told, method
+        )
+
+    methods = list(next(iter(maps.values())))
+    controls = {
+        "method": ToggleButtons(options=methods, description="method"),
+        "network": ToggleButtons(options=list(maps), description="network"),
+        "cell": IntSlider(1, 1, len(images), description="cell"),
+    }
+    controls["method"].style.button_width = "auto"
+    return explorer(draw, controls, {"cell": f"of {len(images)}"})
+
+
+def check_lengths(images: Tensor, titles: Sequence[str], *others: Tensor) -> None:
+    """Raise a ValueError unless there is one of each for every image, at least one."""
+    counts = {len(images), len(titles), *map(len, others)}
+    if len(counts) != 1 or counts == {0}:
+        raise ValueError(
+            f"got {len(images)} images, {len(titles)} titles and "
+            f"{sorted(set(map(len, others)))} maps: as many of each, at least one"
+        )
