@@ -1,4 +1,4 @@
-"""Which branches a network uses: what is lost without one, and what flows through it."""
+"""Which branches a network uses: what is lost without one, what flows through it."""
 
 from collections import defaultdict
 
@@ -97,7 +97,7 @@ def branch_shares(
     for part, truth in zip(x.split(batch_size), labels.split(batch_size), strict=True):
         with torch.enable_grad():
             found = {}
-            for module, outputs, rest in modules(model, part):
+            for module, outputs, rest in modules(model, part):  # noqa: B007
                 found |= {
                     (module, branch): y
                     for branch, y in zip(BRANCHES, outputs, strict=True)

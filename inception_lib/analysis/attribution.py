@@ -76,7 +76,7 @@ def occlusion(score: Score, x: Tensor, size: int, step: int, fill: Tensor) -> Te
     pixel gets the mean of all the squares that covered it. Covered is what shows
     ``fill`` instead, 1×3×H×W: the mean of many images, say, as a flat grey can mean
     something to the network. Zeiler and Fergus 2013, arXiv:1311.2901.
-    Raises ValueError if the square is larger than the images.
+    Raises ValueError if the square is larger than the images, or the step than it.
     """
     check_positive(size=size, step=step)
     height, width = x.shape[-2:]
@@ -84,6 +84,10 @@ def occlusion(score: Score, x: Tensor, size: int, step: int, fill: Tensor) -> Te
         raise ValueError(
             f"a square of {size} pixels doesn't fit into {height}×{width} images: "
             "choose a smaller size"
+        )
+    if step > size:
+        raise ValueError(
+            f"squares of {size} pixels, {step} apart, leave gaps: choose a smaller step"
         )
     before = score(x)
     total, count = x.new_zeros(len(x), height, width), x.new_zeros(height, width)

@@ -24,6 +24,7 @@ def filters(sets: dict[str, Tensor]) -> tuple[Figure, str]:
     On grey images only that sum counts. Every filter has a grey scale of its own.
     """
     fig, axes = style.figure(4.2, columns=len(sets), squeeze=False)
+    fig.get_layout_engine().set(wspace=0.06)
     told = []
     for ax, (name, weights) in zip(axes[0], sets.items(), strict=True):
         grey = weights.detach().sum(1)
@@ -147,7 +148,8 @@ def shares(table: pd.DataFrame, lost: pd.DataFrame) -> tuple[Figure, str]:
             look = {"color": style.COLOURS[branch], "hatch": hatch, "ec": "white"}
             ax.barh(grid.index, grid[branch], 0.8, ends, **look)
             ends += grid[branch]
-        ax.set_title({"loss": "loss without it"}.get(share, share), fontsize=10)
+        what = {"loss": "loss without it"}.get(share, share)
+        ax.set_title(f"share of the\n{what}", fontsize=10)
         ax.set_xlim(0, 1)
         ax.set_xticks([0, 0.5, 1])
         last = grid.iloc[-1]
@@ -155,7 +157,6 @@ def shares(table: pd.DataFrame, lost: pd.DataFrame) -> tuple[Figure, str]:
         told.append(f"{share}: {parts}")
     axes[0].invert_yaxis()
     axes[0].set_ylabel("module")
-    fig.supxlabel("share of the module", fontsize=9)
     handles = [
         Patch(fc=style.COLOURS[b], hatch=h, ec="white", label=b)
         for b, h in zip(BRANCHES, HATCHES, strict=True)

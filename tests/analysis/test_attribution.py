@@ -1,12 +1,29 @@
-"""The class activation map against the logits, and against a loop over the places."""
+"""The class activation map against the logits, and against a loop over the places.
 
+Grad-CAM and occlusion against Captum's, and against networks whose reason is known.
+"""
+
+import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
+from captum.attr import LayerGradCam, Occlusion
 from torch import nn
 
 from inception_lib import GoogLeNet
-from inception_lib.analysis.attribution import class_activation_map
+from inception_lib.analysis.attribution import (
+    attributions,
+    class_activation_map,
+    contrast,
+    deletion,
+    grad_cam,
+    image_times_gradient,
+    occlusion,
+    rank_correlation,
+    ranking,
+)
+from inception_lib.analysis.randomised import from_the_top, randomised
+from inception_lib.analysis.stages import answers
 
 
 def test_every_place_is_the_linear_layer_without_its_bias():
@@ -51,3 +68,134 @@ def test_it_can_be_differentiated():
 def test_other_shapes_are_refused(shape):
     with pytest.raises(ValueError, match="N×5×H×W, got"):
         class_activation_map(torch.zeros(shape), nn.Linear(5, 2))
+
+
+x = torch.randn(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+classes = torch.tensor([1, 0, 2])
+
+
+@pytest.fixture
+def model() -> GoogLeNet:
+    torch.manual_seed(0)
+    return GoogLeNet(3, image_size=64, batch_norm=True).eval()
+
+
+def test_a_contrast_of_two_classes_is_their_difference():
+    logits = torch.tensor([[1.0, 4.0], [2.0, -1.0]])
+    assert contrast(logits, torch.tensor([1, 1])).tolist() == [3.0, -3.0]
+    three = torch.tensor([[1.0, 4.0, 2.0]])
+    assert contrast(three + 7, torch.tensor([1])).item() == pytest.approx(2.5)
+    with pytest.raises(ValueError, match="at least 2 classes"):
+        contrast(torch.ones(2, 1), torch.tensor([0, 0]))
+
+
+@pytest.mark.parametrize("output", ["output", "head 1", "head 2"])
+def test_grad_cam_is_captums(model, output):
+    def forward(images):
+        return contrast(answers(model, images)[output][1], classes)
+
+    layer = {
+        "output": model.inception5b,
+        "head 1": model.inception4a,
+        "head 2": model.inception4d,
+    }[output]
+    theirs = LayerGradCam(forward, layer).attribute(x)[:, 0]
+    maps, logits = answers(model, x)[output]
+    ours = grad_cam(maps, contrast(logits, classes))
+    torch.testing.assert_close(ours, theirs.detach(), rtol=1e-3, atol=1e-5)
+
+
+def test_occlusion_is_captums():
+    torch.manual_seed(0)
+    linear = nn.Linear(3 * 16 * 16, 1)
+
+    def score(images):
+        return linear(images.flatten(1))[:, 0]
+
+    images, fill = torch.randn(2, 3, 16, 16), torch.randn(1, 3, 16, 16)
+    window = {"sliding_window_shapes": (3, 8, 8), "strides": (3, 4, 4)}
+    theirs = Occlusion(score).attribute(images, baselines=fill, **window).mean(1)
+    ours = occlusion(score, images, 8, 4, fill)
+    torch.testing.assert_close(ours, theirs.detach(), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("size, step", [(5, 4), (3, 3), (16, 1), (7, 7)])
+def test_occlusion_finds_the_only_pixel_and_covers_all(size, step):
+    images, fill = torch.zeros(1, 3, 16, 16), torch.zeros(1, 3, 16, 16)
+    images[0, :, 15, 15] = 1
+    heat = occlusion(lambda z: z[:, 0, 15, 15], images, size, step, fill)[0]
+    assert heat.isfinite().all() and heat[15, 15] == heat.max() > 0
+    assert heat[: 16 - size, : 16 - size].abs().sum() == 0
+    with pytest.raises(ValueError, match="doesn't fit into 16×16"):
+        occlusion(lambda z: z.sum((1, 2, 3)), images, 17, 1, fill)
+    with pytest.raises(ValueError, match="leave gaps"):
+        occlusion(lambda z: z.sum((1, 2, 3)), images, 4, 5, fill)
+
+
+def test_image_times_gradient_of_a_linear_score_adds_up():
+    weights = torch.rand(3, 8, 8)
+    images = torch.rand(2, 3, 8, 8)
+    heat = image_times_gradient(lambda z: (z * weights).sum((1, 2, 3)), images)
+    torch.testing.assert_close(heat, (images * weights).sum(1))
+
+
+def test_all_methods_with_and_without_heads(model):
+    fill = x.mean(0, keepdim=True)
+    found = attributions(model, x, classes, fill)
+    assert list(found) == [
+        *("Grad-CAM, output", "Grad-CAM, head 2", "Grad-CAM, head 1"),
+        *("occlusion", "image × gradient"),
+    ]
+    assert found["Grad-CAM, head 1"].shape == (3, 4, 4)
+    assert found["occlusion"].shape == (3, 64, 64)
+    model.aux1 = model.aux2 = None
+    assert len(attributions(model, x, classes, fill)) == 3
+
+
+def test_what_matters_is_taken_away_first():
+    images, fill = torch.zeros(1, 3, 8, 8), torch.zeros(1, 3, 8, 8)
+    images[0, :, :4, :4] = 1  # all there is lies in one quarter
+
+    def score(z):
+        return z.mean((1, 2, 3))
+
+    order = ranking(images.mean(1), 4)
+    true = deletion(score, images, order, fill, steps=4)[0]
+    assert true.tolist() == pytest.approx([0.25, 0, 0, 0, 0])
+    turned = deletion(score, images, order.flip(1), fill, steps=4)[0]
+    assert turned.tolist() == pytest.approx([0.25] * 4 + [0])
+    with pytest.raises(ValueError, match="steps that divide it"):
+        deletion(score, images, order, fill, steps=3)
+
+
+def test_the_rank_correlation_is_spearmans():
+    one, other = torch.rand(2, 3, 4), torch.rand(2, 3, 4)
+    found = rank_correlation(one, other)
+    for i in range(2):
+        pair = torch.stack([one[i].flatten(), other[i].flatten()], 1)
+        expected = pd.DataFrame(pair.numpy()).corr("spearman").iloc[0, 1]
+        assert found[i].item() == pytest.approx(expected)
+
+
+def test_a_shuffled_network_keeps_its_numbers_and_forgets(model):
+    before = {name: p.clone() for name, p in model.named_parameters()}
+    twin = randomised(model, x)
+    for name, p in twin.named_parameters():
+        assert torch.equal(p.flatten().sort().values, before[name].flatten().sort()[0])
+    assert not torch.equal(twin.fc.weight, model.fc.weight)
+    assert not torch.equal(twin.aux1.fc2.weight, model.aux1.fc2.weight)
+    assert all(torch.equal(p, before[name]) for name, p in model.named_parameters())
+    with torch.no_grad():
+        assert twin(x).isfinite().all() and not torch.allclose(twin(x), model(x))
+
+
+def test_only_the_chosen_parts_are_shuffled(model):
+    assert from_the_top(model)[:3] == ["fc", "5b", "5a"]
+    assert from_the_top(model)[-1] == "conv1"
+    twin = randomised(model, x, ["5b"])
+    with torch.no_grad():
+        ours, theirs = answers(model, x), answers(twin, x)
+    torch.testing.assert_close(ours["head 2"][1], theirs["head 2"][1])
+    assert not torch.allclose(ours["output"][1], theirs["output"][1])
+    with pytest.raises(ValueError, match="no part '6a'"):
+        randomised(model, x, ["6a"])

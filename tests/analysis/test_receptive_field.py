@@ -9,7 +9,10 @@ from inception_lib.analysis.receptive_field import (
     BRANCHES,
     PIXEL,
     View,
+    first_centres,
+    gradient_reach,
     inception_views,
+    stage_views,
     through,
     windows,
 )
@@ -114,3 +117,36 @@ def test_the_views_of_the_paper():
 
 def test_heads_are_no_part_of_the_way():
     assert inception_views(GoogLeNet()) == inception_views(GoogLeNet(aux_logits=False))
+
+
+def test_the_stem_has_views_too():
+    views = stage_views(GoogLeNet(aux_logits=False))
+    assert views["conv1"]["trunk"] == View(7, 7, 2)
+    assert views["conv3"]["trunk"] == View(19, 19, 4)
+
+
+@pytest.mark.parametrize("stage", ["conv1", "conv3", "3a", "3b", "4a"])
+@pytest.mark.parametrize("fourth", [2, 3])
+def test_the_middle_of_what_a_place_sees_is_where_the_gradient_says(stage, fourth):
+    model = GoogLeNet(aux_logits=False, pool4_kernel_size=fourth).double().eval()
+    for parameter in averaged(model).parameters():
+        nn.init.constant_(parameter, 0.1)
+    images = torch.ones(1, 3, 257, 257, dtype=torch.float64)
+    for branch, view in stage_views(GoogLeNet(aux_logits=False))[stage].items():
+        place = round((128 - first_centres(GoogLeNet())[stage]) / view.jump)
+        kind = None if branch == "trunk" else branch
+        reach = gradient_reach(model, images, stage, (place, place), kind)
+        rows = (reach.sum(1) > 0).nonzero().flatten()
+        centre = first_centres(GoogLeNet())[stage] + place * view.jump
+        assert (rows[0] + rows[-1]).item() / 2 == centre
+        assert (rows[-1] - rows[0] + 1).item() == view.largest
+
+
+def test_unknown_stages_and_branches_are_refused():
+    model, images = GoogLeNet(aux_logits=False).eval(), torch.ones(1, 3, 64, 64)
+    with pytest.raises(ValueError, match="there is no"):
+        gradient_reach(model, images, "6a", (0, 0))
+    with pytest.raises(ValueError, match="there is no 1x1 conv1"):
+        gradient_reach(model, images, "conv1", (0, 0), "1x1")
+    with pytest.raises(ValueError, match="branch must be one of"):
+        gradient_reach(model, images, "3a", (0, 0), "7x7")

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ipywidgets import BoundedIntText, IntSlider, ToggleButtons, VBox
 
+from inception_lib import GoogLeNet
+from inception_lib.analysis import receptive_field
 from inception_lib.analysis.gradients import LossGradients
 from inception_lib.teaching import bottleneck_figures, cells, sliders
 from inception_lib.training import ImageSet
@@ -81,6 +83,34 @@ def steps() -> VBox:
     )
 
 
+def features() -> VBox:
+    generator = torch.Generator().manual_seed(0)
+    stages = {
+        "conv1": torch.rand(3, 64, 4, 4, generator=generator),
+        "3a": torch.zeros(3, 256, 2, 2),
+    }
+    return sliders.browse_features(images(3), stages, list("abc"))
+
+
+def views() -> VBox:
+    model = GoogLeNet(aux_logits=False)
+    firsts = receptive_field.first_centres(model)
+    return sliders.browse_views(
+        images(1)[0], receptive_field.stage_views(model), firsts
+    )
+
+
+def attributions() -> VBox:
+    heat = torch.randn(3, 2, 2, generator=torch.Generator().manual_seed(0))
+    heat[1] = 0
+    networks = {name: {"one": heat, "two": -heat} for name in ("trained", "shuffled")}
+    curves = {
+        name: {"its own map": heat[:, 0], "random squares": heat[:, 1]}
+        for name in ("one", "two")
+    }
+    return sliders.browse_attributions(images(3), networks, curves, list("abc"))
+
+
 EXPLORERS: dict[str, Callable[[], VBox]] = {
     "bottleneck": sliders.bottleneck,
     "module": sliders.module,
@@ -91,6 +121,9 @@ EXPLORERS: dict[str, Callable[[], VBox]] = {
     "cells": gallery,
     "squeezed": squeezed,
     "speed": steps,
+    "features": features,
+    "views": views,
+    "attributions": attributions,
 }
 explorers = pytest.mark.parametrize("make", EXPLORERS.values(), ids=EXPLORERS)
 
@@ -137,6 +170,7 @@ def test_every_explorer_is_driven():
     assert set(every_explorer_is_here()) - {"explorer"} == {
         *("bottleneck", "module", "heads", "pooling", "browse_predictions"),
         *("browse_activation_maps", "explore", "squeezed", "speed"),
+        *("browse_features", "browse_views", "browse_attributions"),
     }
 
 

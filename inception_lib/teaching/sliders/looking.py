@@ -10,6 +10,7 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from ...analysis.receptive_field import BRANCHES, View
+from ...model import GOOGLENET_WIDTHS
 from .. import style
 from .explorer import Drawing, explorer
 from .pooling import fixed_layout
@@ -41,19 +42,24 @@ def square(view: View, x: float, y: float, branch: str) -> Rectangle:
 def overlay(ax: Axes, image: Tensor, heat: Tensor) -> None:
     """A heat map (h×w) over its image (C×S×S uint8): orange for, purple against.
 
-    Full colour is the map's own largest value.
+    At full colour one place in a hundred is beyond the scale.
     """
     style.picture(ax, pixels(image), vmin=0, vmax=255)
     size = image.shape[-2:]
     large = F.interpolate(heat[None, None].float(), size, mode="bilinear")[0, 0]
-    scale = max(large.abs().max().item(), 1e-12)
+    scale = max(torch.quantile(large.abs().flatten()[:1_000_000], 0.99).item(), 1e-12)
     ax.imshow(large.numpy(), cmap="PuOr_r", vmin=-scale, vmax=scale, alpha=0.6)
 
 
-def shown_channels(maps: Tensor, widths: dict[str, int], count: int = 8) -> list:
-    """(branch, channel, its map) of ``count`` channels of C×H×W maps, evenly from the
-    branches (``widths``: channels by branch, in order): those that vary most.
+def shown_channels(maps: Tensor, stage: str, count: int = 8) -> list:
+    """(branch, channel, its map) of ``count`` channels of a stage's C×H×W maps, evenly
+    from its branches: those that vary most.
     """
+    widths = {"trunk": len(maps)}
+    if stage in GOOGLENET_WIDTHS:
+        w = GOOGLENET_WIDTHS[stage]
+        ends = (w.ch1x1, w.ch3x3, w.ch5x5, w.pool_proj)
+        widths = dict(zip(BRANCHES, ends, strict=True))
     shown, start = [], 0
     for branch, width in widths.items():
         own = maps[start : start + width].float()
@@ -64,20 +70,15 @@ def shown_channels(maps: Tensor, widths: dict[str, int], count: int = 8) -> list
     return shown
 
 
-def draw_features(
-    image: Tensor, maps: Tensor, widths: dict[str, int], stage: str, title: str
-) -> Drawing:
-    """An image (C×S×S uint8) and eight of a stage's maps (C×H×W), two per branch.
-
-    ``widths`` are the channels of each branch, {"trunk": C} outside of modules.
-    """
+def draw_features(image: Tensor, maps: Tensor, stage: str, title: str) -> Drawing:
+    """An image (C×S×S uint8) and eight of a stage's maps (C×H×W), two per branch."""
     fig, axes = style.figure(3.3, rows=2, columns=5)
-    fixed_layout(fig, left=0.01, right=0.99, bottom=0.06, top=0.88, hspace=0.3)
+    fixed_layout(fig, left=0.01, right=0.99, bottom=0.06, top=0.85, hspace=0.3)
     for ax in axes[:, 0]:
         ax.set_axis_off()
     whole = fig.add_axes((0.01, 0.2, 0.19, 0.55))
     style.picture(whole, pixels(image), vmin=0, vmax=255)
-    shown = shown_channels(maps, widths)
+    shown = shown_channels(maps, stage)
     for ax in axes[:, 1:].flat:
         ax.set_axis_off()
     for ax, (branch, channel, one) in zip(axes[:, 1:].T.flat, shown, strict=False):
@@ -98,20 +99,18 @@ def draw_features(
 def browse_features(
     images: Tensor,
     maps: dict[str, Tensor],
-    widths: dict[str, dict[str, int]],
     titles: Sequence[str],
 ) -> VBox:
     """Walk through the stages: ``maps`` by stage, N×C×H×W, of N×C×S×S images (uint8).
 
-    ``widths``: by stage, the channels of its branches. Raises ValueError without
-    images or if the lengths differ.
+    Raises ValueError without images or if the lengths differ.
     """
     check_lengths(images, titles, *maps.values())
     stages = list(maps)
 
     def draw(image: str, stage: int) -> Drawing:
         i, name = titles.index(image), stages[stage - 1]
-        return draw_features(images[i], maps[name][i], widths[name], name, image)
+        return draw_features(images[i], maps[name][i], name, image)
 
     controls = {
         "image": ToggleButtons(options=list(titles), description="image"),

@@ -1,0 +1,185 @@
+"""The figures and walks of 08, driven without a browser."""
+
+import pandas as pd
+import pytest
+import torch
+from ipywidgets import IntSlider, ToggleButtons
+from widgets import alt, notes, parts
+
+from inception_lib import GOOGLENET_WIDTHS, GoogLeNet
+from inception_lib.analysis.receptive_field import BRANCHES, first_centres, stage_views
+from inception_lib.teaching import looking_figures, sliders
+from inception_lib.teaching.sliders.looking import overlay, shown_channels
+from inception_lib.teaching.style import figure
+
+generator = torch.Generator().manual_seed(0)
+IMAGES = torch.randint(0, 256, (3, 1, 32, 32), generator=generator).byte()
+NAMES = ["one", "two", "three"]
+MAPS = {
+    "conv1": torch.rand(3, 64, 8, 8, generator=generator),
+    "3a": torch.rand(3, 256, 4, 4, generator=generator),
+}
+METHODS = ["Grad-CAM", "occlusion"]
+HEAT = {
+    network: {m: torch.randn(3, 4, 4, generator=generator) for m in METHODS}
+    for network in ("trained", "shuffled")
+}
+CURVES = {
+    m: {
+        "its own map": torch.zeros(3, 5),
+        "random squares": torch.ones(3, 5),
+        "another cell's map": torch.ones(3, 5),
+    }
+    for m in METHODS
+}
+
+
+def table(loss: float) -> pd.DataFrame:
+    rows = [(module, branch) for module in GOOGLENET_WIDTHS for branch in BRANCHES]
+    found = pd.DataFrame(rows, columns=["module", "branch"])
+    found["loss"], found["error"] = 0.01, 0.02
+    found.loc[3, "loss"] = loss  # the pool branch of 3a
+    return found
+
+
+def test_each_branch_shows_the_channels_that_vary_most():
+    maps = torch.zeros(256, 4, 4)  # 64 of 1×1, 128 of 3×3, 32 of 5×5, 32 of pool
+    wanted = [63, 5, 191, 64, 223, 192, 255, 224]
+    for channel in wanted:
+        maps[channel, 0, 0] = 1 + channel
+    shown = shown_channels(maps, "3a")
+    assert [channel for _, channel, _ in shown] == wanted
+    assert [branch for branch, *_ in shown[::2]] == list(BRANCHES)
+    trunk = shown_channels(torch.rand(64, 4, 4), "conv1")
+    assert len(trunk) == 8 and {branch for branch, *_ in trunk} == {"trunk"}
+
+
+def test_walking_through_the_stages():
+    explorer = sliders.browse_features(IMAGES, MAPS, NAMES)
+    assert "one, and eight of the 64 maps of 8×8 places that conv1" in alt(explorer)
+    parts(explorer, IntSlider)[0].value = 2
+    parts(explorer, ToggleButtons)[0].value = "three"
+    assert "three, and eight of the 256 maps of 4×4 places that 3a" in alt(explorer)
+    assert set(notes(explorer)) == {""}
+
+
+def test_maps_that_are_zero_are_counted():
+    maps = MAPS["3a"][0].clone()
+    maps[7:10] = 0
+    assert (
+        "3 of the maps are zero" in sliders.draw_features(IMAGES[0], maps, "3a", "a")[1]
+    )
+
+
+def test_the_squares_are_drawn_where_the_place_is():
+    model = GoogLeNet(aux_logits=False)
+    views, firsts = stage_views(model), first_centres(model)
+    fig, text = sliders.draw_views(IMAGES[0], views["3a"], firsts["3a"], "3a", "corner")
+    assert "1x1 27, 3x3 43, 5x5 59, pool 43" in text
+    square = fig.axes[0].patches[0]
+    assert square.get_x() + square.get_width() / 2 == firsts["3a"] == 6
+    assert square.get_width() == 27
+    with pytest.raises(ValueError, match="place must be one of"):
+        sliders.draw_views(IMAGES[0], views["3a"], firsts["3a"], "3a", "above")
+
+
+def test_walking_through_what_can_be_seen():
+    model = GoogLeNet(aux_logits=False)
+    explorer = sliders.browse_views(IMAGES[0], stage_views(model), first_centres(model))
+    slider = parts(explorer, IntSlider)[0]
+    assert "of 3a" in alt(explorer)
+    for slider.value in (slider.min, slider.max):
+        assert set(notes(explorer)) == {""}
+    assert "of 5b" in alt(explorer) and "1x1 139 to 587" in alt(explorer)
+
+
+def test_the_check_stands_beside_the_map():
+    explorer = sliders.browse_attributions(IMAGES, HEAT, CURVES, NAMES)
+    assert "its own map 0.0, random squares 1.0" in alt(explorer)
+    assert "another" not in alt(explorer)
+    before = alt(explorer)
+    method, network = parts(explorer, ToggleButtons)
+    network.value = "shuffled"
+    assert "shuffled network" in alt(explorer) and alt(explorer) != before
+    method.value = "occlusion"
+    parts(explorer, IntSlider)[0].value = 3
+    assert alt(explorer).startswith("three (shuffled network); occlusion")
+
+
+def test_lengths_that_differ_and_nothing_at_all_are_refused():
+    with pytest.raises(ValueError, match="as many of each"):
+        sliders.browse_features(IMAGES[:2], MAPS, NAMES)
+    with pytest.raises(ValueError, match="at least one"):
+        sliders.browse_attributions(IMAGES[:0], {}, {}, [])
+
+
+@pytest.mark.parametrize("value", [0.0, -2.0, 3.0])
+def test_flat_maps_and_colour_images_are_drawn(value):
+    _, ax = figure()
+    overlay(ax, IMAGES[0].repeat(3, 1, 1), torch.full((2, 2), value))
+    assert len(ax.images) == 2
+
+
+def test_smooth_filters_are_told_from_noise():
+    stripes = torch.arange(7.0).sin().expand(5, 3, 7, 7) + torch.arange(7.0)[:, None]
+    noise = torch.randn(500, 3, 7, 7, generator=generator)
+    assert looking_figures.smoothness(stripes).min() > 0.7
+    assert abs(looking_figures.smoothness(noise).mean()) < 0.1
+    _, text = looking_figures.filters({"learned": noise[:60], "born": noise[:64]})
+    assert "learned, 60 of 7×7; born, 64 of 7×7" in text
+
+
+def test_the_share_inside_a_square():
+    moved = torch.ones(10, 10)
+    assert looking_figures.share_inside(moved, 4.5, 10) == pytest.approx(1)
+    assert looking_figures.share_inside(moved, 4.5, 4) == pytest.approx(0.16)
+
+
+def test_reach_tells_the_sides():
+    views = stage_views(GoogLeNet(aux_logits=False))["3a"]
+    reaches = {branch: torch.rand(32, 32, generator=generator) for branch in views}
+    _, text = looking_figures.reach(IMAGES[0], reaches, views, 15.0)
+    assert "1x1: 27 pixels" in text and "5x5: 59 pixels" in text
+
+
+def test_ablations_tell_the_worst_and_what_is_beyond_the_error():
+    _, text = looking_figures.ablations({"mean": table(0.5), "zero": table(0.0)})
+    assert "mean: most is lost without pool of 3a, +0.500, and 35 of 36" in text
+    assert "zero: most is lost without" in text and "36 of 36" in text
+
+
+def test_shares_are_told_for_the_last_module():
+    shares = table(0)[["module", "branch"]].assign(
+        channels=0.25, energy=[0.1, 0.2, 0.3, 0.4] * 9, gradient=0.25
+    )
+    _, text = looking_figures.shares(shares, table(0.01))
+    assert "In 5b" in text and "energy: 1x1 10%, 3x3 20%, 5x5 30%, pool 40%" in text
+    assert "loss: 1x1 25%" in text
+
+
+def test_two_networks_and_their_likeness():
+    pair = {name: {m: heat[0] for m, heat in own.items()} for name, own in HEAT.items()}
+    similar = {"Grad-CAM": 0.1, "occlusion": -0.4}
+    fig, text = looking_figures.networks(IMAGES[0], pair, similar)
+    assert "Grad-CAM +0.10, occlusion -0.40" in text and len(fig.axes) == 4
+
+
+def test_deletions_tell_the_means():
+    _, text = looking_figures.deletions(CURVES)
+    assert "occlusion: mean 0.00 against 1.00, 1.00" in text
+
+
+def test_the_cascade_and_the_heads_tell_their_ends():
+    similar = pd.DataFrame({"a": [0.9, 0.1], "b": [0.8, 0.7]}, index=["fc", "5b"])
+    assert "a ends at +0.10, b ends at +0.70" in looking_figures.cascade(similar)[1]
+    rows = [(o, e, 0.5 + e / 10, 0.6) for o in looking_figures.HEADS for e in (1, 2)]
+    columns = ["output", "epoch", "accuracy", "roc_auc"]
+    _, text = looking_figures.heads(pd.DataFrame(rows, columns=columns))
+    assert "head 1 accuracy 0.700" in text and "output roc_auc 0.600" in text
+
+
+def test_titles_name_truth_and_call():
+    found = looking_figures.titles(
+        ["a", "b"], torch.tensor([0, 1]), torch.tensor([1, 1]), ("no", "yes")
+    )
+    assert found == ["a: no, called yes", "b: yes, called yes"]
