@@ -63,7 +63,9 @@ def main() -> None:
             for row in measure(checkpoint, config, int(size), validation, std):
                 rows.append({**fixed, "epoch": epoch, **row})
 
-        fit(train, validation, config, checkpoint=checkpoint, on_epoch=look)
+        run = fit(train, validation, config, checkpoint=checkpoint, on_epoch=look)
+    if run.interrupted:
+        raise SystemExit("interrupted: the table stays as it was")
     table = pd.DataFrame(rows).round(4)
     if TABLE.exists():
         table = pd.concat([pd.read_csv(TABLE), table])

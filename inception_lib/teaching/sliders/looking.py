@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from ipywidgets import IntSlider, ToggleButtons, VBox
@@ -20,9 +21,9 @@ PLACES = {"corner": 0.0, "off centre": 0.35, "middle": 0.5}
 ORDERS = {"its own map": "1x1", "random network's map": "3x3", "random squares": "5x5"}
 
 
-def pixels(image: Tensor) -> Tensor:
+def pixels(image: Tensor) -> np.ndarray:
     """A C×H×W image as what ``style.picture`` shows: H×W if it is grey, else H×W×C."""
-    return image[0] if len(image) == 1 else image.permute(1, 2, 0)
+    return (image[0] if len(image) == 1 else image.permute(1, 2, 0)).numpy()
 
 
 def square(view: View, x: float, y: float, branch: str) -> Rectangle:
