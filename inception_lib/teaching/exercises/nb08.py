@@ -115,7 +115,7 @@ def _(answer) -> str | None:
     plain = torch.tensor([[0.1, 0.2, 0.4, 9.0], [0.0, 0.3, 0.2, 0.1]])
     if abs(value - plain.corrcoef()[0, 1].item()) < 1e-3:
         return "that is the correlation of the values; replace them by their ranks"
-    if abs(value - ranks.corrcoef()[0, 1].item()) > 1e-3:
+    if not abs(value - ranks.corrcoef()[0, 1].item()) < 1e-3:
         return "not yet: ranks first (0 to 3), then the ordinary correlation"
 
 
