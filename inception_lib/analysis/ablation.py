@@ -1,7 +1,5 @@
 """Which branches a network uses: what is lost without one, what flows through it."""
 
-from collections import defaultdict
-
 import pandas as pd
 import torch
 import torch.nn.functional as F
@@ -76,11 +74,13 @@ def branch_means(
     model: GoogLeNet, x: Tensor, batch_size: int = 64
 ) -> dict[tuple[str, str], Tensor]:
     """Of every branch its channels' means over images and places, C×1×1."""
-    totals: dict[tuple[str, str], Tensor | float] = defaultdict(float)
+    totals: dict[tuple[str, str], Tensor] = {}
     for part in x.split(batch_size):
         for module, outputs, _ in modules(model, part):
             for branch, y in zip(BRANCHES, outputs, strict=True):
-                totals[module, branch] += y.mean((2, 3), keepdim=True).sum(0)
+                mean = y.mean((2, 3), keepdim=True).sum(0)
+                key = module, branch
+                totals[key] = totals[key] + mean if key in totals else mean
     return {key: total / len(x) for key, total in totals.items()}
 
 
@@ -96,7 +96,7 @@ def branch_shares(
     sums: dict[tuple[str, str], list] = {}
     for part, truth in zip(x.split(batch_size), labels.split(batch_size), strict=True):
         with torch.enable_grad():
-            found = {}
+            found: dict[tuple[str, str], Tensor] = {}
             for module, outputs, rest in modules(model, part):  # noqa: B007
                 found |= {
                     (module, branch): y

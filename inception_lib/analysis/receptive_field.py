@@ -39,8 +39,8 @@ def windows(module: nn.Module) -> list[tuple[int, int]]:
     return [(_side(layer.kernel_size), _side(layer.stride)) for layer in layers]
 
 
-def _side(size: int | tuple[int, ...]) -> int:
-    return size[0] if isinstance(size, tuple) else size
+def _side(size: int | tuple[int, ...] | str) -> int:
+    return int(size[0] if isinstance(size, tuple) else size)
 
 
 def through(layers: Iterable[tuple[int, int]], view: View = PIXEL) -> View:

@@ -1,10 +1,12 @@
 """Figures of 08 · Looking inside. Each returns the figure and its alt text."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 from seaborn import heatmap
 from torch import Tensor
@@ -24,7 +26,7 @@ def filters(sets: dict[str, Tensor]) -> tuple[Figure, str]:
     On grey images only that sum counts. Every filter has a grey scale of its own.
     """
     fig, axes = style.figure(4.2, columns=len(sets), squeeze=False)
-    fig.get_layout_engine().set(wspace=0.06)
+    cast(ConstrainedLayoutEngine, fig.get_layout_engine()).set(wspace=0.06)
     told = []
     for ax, (name, weights) in zip(axes[0], sets.items(), strict=True):
         grey = weights.detach().sum(1)
@@ -51,7 +53,7 @@ def smoothness(weights: Tensor) -> Tensor:
     for one, next in pairs:
         stacked = torch.stack([one.flatten(1), next.flatten(1)], dim=1)
         found.append(torch.stack([pair.corrcoef()[0, 1] for pair in stacked]))
-    return sum(found) / len(found)
+    return torch.stack(found).mean(0)
 
 
 def reach(
