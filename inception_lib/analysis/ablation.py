@@ -1,5 +1,7 @@
 """Which branches a network uses: what is lost without one, what flows through it."""
 
+from collections import defaultdict
+
 import pandas as pd
 import torch
 import torch.nn.functional as F

@@ -1,0 +1,169 @@
+"""The reader's own pictures: answers, views, calibration. Each returns figure and alt."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from ..analysis.attribution import class_activation_map
+from ..training import Run, prepare
+from ..training.calibration import calibration_error, reliability
+from ..training.views import paper_crops
+from . import style
+from .predictions import SERIES
+from .sliders.explorer import Drawing
+
+
+def fitting(run: Run, picture: Tensor) -> Tensor:
+    """1×C×H×W uint8 as the run's network wants it: its size, and grey for solar
+    cells.
+    """
+    if run.config.data == "solar-cells":
+        picture = picture.float().mean(1, keepdim=True).round().byte()
+    size = [run.config.image_size] * 2
+    scaled = F.interpolate(picture.float(), size, mode="bilinear", antialias=True)
+    return scaled.round().clamp(0, 255).byte()
+
+
+@torch.no_grad()
+def explain(run: Run, picture: Tensor) -> tuple[Tensor, Tensor]:
+    """K probabilities of a 1×C×S×S picture, and the h×w evidence for the likeliest
+    class: what each place adds to its logit, against the mean of the other classes.
+    """
+    maps = []
+    catch = run.model.inception5b.register_forward_hook(
+        lambda _, __, output: maps.append(output)
+    )
+    try:
+        logits = run.model.eval()(prepare(picture, run.pixel_std))
+    finally:
+        catch.remove()
+    evidence = class_activation_map(maps[0], run.model.fc)[0]
+    likeliest = int(logits.argmax())
+    others = torch.arange(len(evidence)) != likeliest
+    return logits.softmax(1)[0], evidence[likeliest] - evidence[others].mean(0)
+
+
+def draw_answer(run: Run, picture: Tensor, name: str) -> Drawing:
+    """What a run says to one picture (1×C×H×W uint8), and which places spoke for it."""
+    picture = fitting(run, picture)
+    probabilities, evidence = explain(run, picture)
+    fig, (left, right) = style.figure(3.0, columns=2, width_ratios=[1, 1.3])
+    pixels = picture[0].permute(1, 2, 0).numpy()
+    style.picture(left, pixels, f"{name}, with the evidence", vmin=0, vmax=255)
+    side = list(picture.shape[-2:])
+    large = F.interpolate(evidence[None, None], side, mode="bilinear")[0, 0].numpy()
+    top = max(float(abs(large).max()), 1e-6)
+    left.imshow(large, cmap="PuOr_r", vmin=-top, vmax=top, alpha=0.5)
+    shown = probabilities.topk(min(5, len(probabilities)))
+    names = [run.classes[i] for i in shown.indices.tolist()]
+    values = shown.values.tolist()
+    right.barh(names, values, color=style.COLOURS["1x1"], height=0.5)
+    for place, value in enumerate(values):
+        right.text(value + 0.02, place, f"{value:.2f}", va="center", fontsize=10)
+    right.invert_yaxis()
+    right.set_xlim(0, 1.15)
+    right.set_xlabel("predicted probability")
+    if run.config.data == "solar-cells":
+        fig.supxlabel(style.CREDIT, fontsize=7, color=style.COLOURS["trunk"])
+    return fig, (
+        f"{name}: {names[0]} with probability {values[0]:.2f}. Laid over the picture: "
+        "orange where the evidence speaks for this answer, purple against it."
+    )
+
+
+def draw_crops(picture: Tensor, size: int = 224) -> Drawing:
+    """The paper's crops on a picture (H×W×3 uint8): four scales, each with its squares
+    and, in the first of them, the five crops.
+    """
+    height, width = picture.shape[:2]
+    crops = [c for c in paper_crops(height, width, size) if not c.mirrored]
+    scales = sorted({(c.height, c.width) for c in crops})
+    fig, axes = style.figure(3.9, rows=2, columns=2)
+    for ax, (high, wide) in zip(axes.flat, scales, strict=True):
+        here = [c for c in crops if (c.height, c.width) == (high, wide)]
+        style.picture(
+            ax, picture, f"scaled to {wide}×{high}", extent=(0, wide, high, 0)
+        )
+        squares = sorted({(c.top, c.left, c.side) for c in here if c.side > size})
+        first = squares[0]
+        five = [(c.top, c.left, c.side) for c in here if c.side == size][:5]
+        for place in five:
+            box(ax, place, "5x5", "--")
+        for place, colour in zip(squares, ["1x1", "3x3", "pool"], strict=False):
+            box(ax, place, colour, "-")
+        ax.set_xlabel(
+            f"{len(squares)} squares of {first[2]}, {len(five)} crops in each"
+        )
+    return fig, (
+        f"A picture at {len(scales)} scales. Solid: the squares at its left, middle "
+        "and right; dashed, in the first square: four corners and the centre at "
+        f"{size}×{size}."
+    )
+
+
+def box(ax, place: tuple[int, int, int], colour: str, dash: str) -> None:
+    top, left, side = place
+    ax.add_patch(
+        Rectangle(
+            (left, top), side, side, fill=False, ec=style.COLOURS[colour], ls=dash, lw=2
+        )
+    )
+
+
+def draw_views(scores: pd.DataFrame, error: float) -> Drawing:
+    """Accuracy against cost: a row per kind, with its passes and accuracy; ``error`` is
+    the standard error of one accuracy.
+    """
+    fig, ax = style.figure(3.2)
+    for i, (name, row) in enumerate(scores.iterrows()):
+        ax.errorbar(
+            row["passes"],
+            row["accuracy"],
+            error,
+            fmt=style.MARKERS[i % 4],
+            color=style.COLOURS[SERIES[i % 4]],
+            capsize=3,
+        )
+        ax.annotate(
+            str(name),
+            (row["passes"], row["accuracy"]),
+            xytext=(7, 5),
+            textcoords="offset points",
+            fontsize=9,
+        )
+    ax.set_xlabel("forward passes per picture")
+    ax.set_ylabel("validation accuracy")
+    ax.set_title("what more looks bring, with standard errors", fontsize=10)
+    ax.margins(x=0.15, y=0.1)
+    told = ", ".join(f"{n} {row['accuracy']:.3f}" for n, row in scores.iterrows())
+    return fig, f"Accuracy against forward passes per picture: {told}."
+
+
+def draw_reliability(answers: dict[str, Tensor], labels: Tensor) -> Drawing:
+    """Accuracy against confidence for each set of N×K probabilities: on the diagonal,
+    a probability means what it says.
+    """
+    fig, ax = style.figure(3.4)
+    ax.plot([0.5, 1], [0.5, 1], ":", color=style.COLOURS["trunk"], label="as it says")
+    told: Sequence[str] = []
+    for i, (name, probabilities) in enumerate(answers.items()):
+        table = reliability(probabilities, labels)
+        error = calibration_error(probabilities, labels)
+        told = [*told, f"{name} is off by {error:.3f}"]
+        ax.plot(
+            table["confidence"],
+            table["accuracy"],
+            style.DASHES[i],
+            marker=style.MARKERS[i],
+            color=style.COLOURS[SERIES[i]],
+            label=f"{name}: off by {error:.3f} on average",
+        )
+    ax.set_xlabel("how sure it is (largest probability)")
+    ax.set_ylabel("how often it is right")
+    ax.set_title("reliability diagram", fontsize=10)
+    ax.legend(fontsize=9, frameon=False, loc="upper left")
+    return fig, "Accuracy against confidence; " + ", ".join(told) + "."

@@ -1,0 +1,96 @@
+"""A picture of the reader's own: what is shown, and what happens to odd files."""
+
+import io
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from ipywidgets import HTML, FileUpload
+from PIL import Image
+from widgets import parts
+
+from inception_lib.teaching import own_figures
+from inception_lib.teaching.upload import try_picture
+from inception_lib.training import Run, TrainingConfig, prepare
+from inception_lib.training.checkpoint import build_model
+
+
+@pytest.fixture(scope="module")
+def run():
+    torch.manual_seed(0)
+    config = TrainingConfig(image_size=64, aux=False)
+    return Run(build_model(config, 2).eval(), config, ("no", "yes"), 0.2)
+
+
+@pytest.fixture(scope="module")
+def picture():
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (90, 120, 3), dtype=np.uint8)
+
+
+def uploaded(name: str, content: bytes) -> tuple:
+    """What a FileUpload's value is after a choice."""
+    now = datetime.now(UTC)
+    kind = {"type": "image/png", "size": len(content), "last_modified": now}
+    return ({"name": name, "content": memoryview(content), **kind},)
+
+
+def png(picture: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_an_uploaded_picture_is_answered(run, picture):
+    box = try_picture(run)
+    (button,), (note, shown) = parts(box, FileUpload), parts(box, HTML)
+    button.value = uploaded("mine.png", png(picture))
+    assert 'alt="mine.png: ' in shown.value and note.value == ""
+
+
+@pytest.mark.parametrize("content", [b"", b"not a picture"], ids=["empty", "text"])
+def test_what_is_no_picture_is_named_and_the_last_answer_stays(run, picture, content):
+    box = try_picture(run)
+    (button,), (note, shown) = parts(box, FileUpload), parts(box, HTML)
+    button.value = uploaded("mine.png", png(picture))
+    before = shown.value
+    button.value = uploaded("<odd>.png", content)
+    assert "&lt;odd&gt;.png can" in note.value and "/tmp" not in note.value
+    assert shown.value == before
+
+
+def test_the_evidence_adds_up_to_the_answer(run):
+    """Its mean, and the biases, are the difference of the two logits (notebook 03)."""
+    x = torch.randint(0, 256, (1, 1, 64, 64), dtype=torch.uint8)
+    probabilities, evidence = own_figures.explain(run, x)
+    with torch.no_grad():
+        logits = run.model(prepare(x, run.pixel_std))[0]
+    first, second = logits.topk(2).indices.tolist()
+    bias = run.model.fc.bias[first] - run.model.fc.bias[second]
+    expected = logits[first] - logits[second]
+    torch.testing.assert_close(evidence.mean() + bias, expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(probabilities, logits.softmax(0))
+    assert not run.model.inception5b._forward_hooks
+
+
+def test_colour_pictures_become_grey_for_solar_cells(run):
+    colour = torch.tensor([30, 60, 90]).byte()[None, :, None, None].expand(1, 3, 80, 80)
+    fitted = own_figures.fitting(run, colour)
+    assert fitted.shape == (1, 1, 64, 64) and set(fitted.unique().tolist()) == {60}
+
+
+def test_the_drawn_crops_are_the_papers(picture):
+    figure, alt = own_figures.draw_crops(picture)
+    assert "4 scales" in alt and "224×224" in alt
+    assert [len(ax.patches) for ax in figure.axes] == [5 + 3] * 4
+
+
+def test_views_and_reliability_tell_their_numbers():
+    table = pd.DataFrame({"passes": [1, 2], "accuracy": [0.8, 0.85]}, ["one", "two"])
+    assert "one 0.800, two 0.850" in own_figures.draw_views(table, 0.01)[1]
+    sure = torch.tensor([[0.1, 0.9]]).repeat(10, 1)
+    labels = torch.tensor([1] * 7 + [0] * 3)
+    _, alt = own_figures.draw_reliability({"mine": sure}, labels)
+    assert "mine is off by 0.200" in alt
