@@ -48,7 +48,7 @@ def overlay(ax: Axes, image: Tensor, heat: Tensor) -> None:
     style.picture(ax, pixels(image), vmin=0, vmax=255)
     size = image.shape[-2:]
     large = F.interpolate(heat[None, None].float(), size, mode="bilinear")[0, 0]
-    scale = max(torch.quantile(large.abs().flatten()[:1_000_000], 0.99).item(), 1e-12)
+    scale = max(torch.quantile(heat.abs().flatten()[:1_000_000], 0.99).item(), 1e-12)
     ax.imshow(large.numpy(), cmap="PuOr_r", vmin=-scale, vmax=scale, alpha=0.6)
 
 
@@ -210,7 +210,7 @@ def draw_attribution(
         told.append(f"{order} {scores.mean():.1f}")
     right.set_xlabel("taken away (% of the image)", fontsize=9)
     right.set_title("score while it is taken away", fontsize=9)
-    right.legend(fontsize=8, frameon=False)
+    right.legend(fontsize=8, frameon=False, loc="upper right")
     fig.suptitle(title, fontsize=10)
     fig.text(0.01, 0.02, style.CREDIT, fontsize=6, color=style.COLOURS["trunk"])
     row, column = divmod(int(heat.argmax()), heat.shape[1])
