@@ -34,7 +34,7 @@ def build(source: Path, site: Path) -> None:
     for name, notebook in notebooks.items():
         site_notebooks.write(notebook, source / "notebooks" / f"{name}.ipynb")
     for page in DOCS.glob("*.md"):
-        text = without_outside_links(page.read_text(encoding="utf-8"))
+        text = for_the_site(page.read_text(encoding="utf-8"))
         (source / page.name).write_text(text, encoding="utf-8")
     for picture in DOCS.glob("*.png"):
         shutil.copyfile(picture, source / picture.name)
@@ -50,8 +50,12 @@ def build(source: Path, site: Path) -> None:
         shutil.copyfile(path, site / "notebooks" / path.name)
 
 
-def without_outside_links(markdown: str) -> str:
-    """Links to files that are in the repository and not on the site: the text stays."""
+def for_the_site(markdown: str) -> str:
+    """Links to files that are in the repository and not on the site: the text stays.
+
+    So does that of diagrams: drawing them would take a script from elsewhere.
+    """
+    markdown = markdown.replace("```mermaid", "```text")
     return re.sub(r"(?<!!)\[([^\]]+)\]\(\.\./(?!notebooks/)[^)]*\)", r"\1", markdown)
 
 

@@ -61,7 +61,7 @@ def grad_cam(maps: Tensor, score: Tensor) -> Tensor:
 
 
 def image_times_gradient(score: Score, x: Tensor) -> Tensor:
-    """|Σ over the colours of pixel × derivative of the score|, N×H×W."""
+    """``|Σ over the colours of pixel × derivative of the score|``, N×H×W."""
     x = x.detach().clone().requires_grad_()
     with torch.enable_grad():
         (gradients,) = torch.autograd.grad(score(x).sum(), x)

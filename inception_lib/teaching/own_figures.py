@@ -1,4 +1,4 @@
-"""The reader's own pictures: answers, views, calibration. Each returns figure and alt."""
+"""The reader's own pictures: answers, views, calibration. Figure and alt text each."""
 
 from collections.abc import Sequence
 
