@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.error import URLError
 
 from torch import Tensor, nn
 
@@ -124,7 +123,7 @@ def download_imagenet() -> GoogLeNet:
     weights = GoogLeNet_Weights.IMAGENET1K_V1
     try:
         state = weights.get_state_dict(progress=True, check_hash=True)
-    except (URLError, OSError) as error:
+    except OSError as error:  # no network is one, too
         raise ConnectionError(
             f"the ImageNet weights can't be downloaded ({error}): fetch {weights.url} "
             "on another machine, then call from_torchvision(torch.load(file, "

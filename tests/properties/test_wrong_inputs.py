@@ -35,6 +35,8 @@ def is_right(name: str, value: object) -> bool:
             return True
         number = type(value) in (int, float) and math.isfinite(value)
         return number and (value > 0 if name == "lr" else value >= 0)
+    if name == "stage_lr":
+        return type(value) in (int, float) and 0 < value <= 1
     if type(value) is not type(f.default):
         return False
     if name in COUNTS:
