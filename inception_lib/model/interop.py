@@ -17,6 +17,13 @@ __all__ = [
     "transform_input",
 ]
 
+# How torchvision's network differs from the paper's.
+TORCHVISION: dict[str, Any] = {
+    "batch_norm": True,
+    "kernel_size_5x5": 3,
+    "pool4_kernel_size": 2,
+    "dropout": 0.2,
+}
 # The mean and the standard deviation of ImageNet's red, green and blue, 0…1.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -72,15 +79,6 @@ def from_torchvision(state_dict: Mapping[str, Tensor]) -> GoogLeNet:
             f"these are not torchvision's GoogLeNet weights: {first}"
         ) from error
     return model
-
-
-# How torchvision's network differs from the paper's.
-TORCHVISION: dict[str, Any] = {
-    "batch_norm": True,
-    "kernel_size_5x5": 3,
-    "pool4_kernel_size": 2,
-    "dropout": 0.2,
-}
 
 
 def to_torchvision(model: GoogLeNet) -> dict[str, Tensor]:

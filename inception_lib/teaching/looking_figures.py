@@ -62,7 +62,7 @@ def reach(
     """An image (C×S×S uint8); over it, for each branch, how much each pixel moves a
     place in the middle (S×S), in the square that the closed form allows.
     """
-    fig, axes = style.figure(2.6, columns=len(reaches), squeeze=False)
+    fig, axes = style.figure(2.8, columns=len(reaches), squeeze=False)
     told = []
     for ax, (branch, moved) in zip(axes[0], reaches.items(), strict=True):
         view = views[branch]
