@@ -14,7 +14,7 @@ from ...analysis.receptive_field import BRANCHES, View
 from ...model import GOOGLENET_WIDTHS
 from .. import style
 from .explorer import Drawing, explorer
-from .pooling import fixed_layout
+from .pooling import fixed_layout, highest_place
 
 DASHES = dict(zip([*BRANCHES, "trunk"], [*style.DASHES, "-"], strict=True))
 PLACES = {"corner": 0.0, "off centre": 0.35, "middle": 0.5}
@@ -213,12 +213,9 @@ def draw_attribution(
     right.legend(fontsize=8, frameon=False, loc="upper right")
     fig.suptitle(title, fontsize=10)
     fig.text(0.01, 0.02, style.CREDIT, fontsize=6, color=style.COLOURS["trunk"])
-    row, column = divmod(int(heat.argmax()), heat.shape[1])
-    down = ["upper", "middle", "lower"][3 * row // heat.shape[0]]
-    along = ["left", "centre", "right"][3 * column // heat.shape[1]]
     return fig, (
-        f"{title}; {method}, highest at {down} {along}. Mean score while the image is "
-        f"taken away, the lower the better the order: {', '.join(told)}."
+        f"{title}; {method}, highest at {highest_place(heat)}. Mean score while the "
+        f"image is taken away, the lower the better the order: {', '.join(told)}."
     )
 
 

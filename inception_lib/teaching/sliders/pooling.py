@@ -104,13 +104,19 @@ def draw_activation_map(
     bar = fig.add_axes((0.895, 0.1, 0.02, 0.75))
     fig.colorbar(overlay, cax=bar, label="functional ← 0 → defective")
     fig.text(0.01, 0.01, style.CREDIT, fontsize=7, color=style.COLOURS["trunk"])
-    row, column = divmod(int(evidence.argmax()), evidence.shape[1])
-    down = ["upper", "middle", "lower"][3 * row // evidence.shape[0]]
-    along = ["left", "centre", "right"][3 * column // evidence.shape[1]]
     return fig, (
         f"{title}. Beside the cell, its map of evidence: mean {mean:+.1f}, highest "
-        f"{highest:+.1f} at {down} {along}, lowest {evidence.min().item():+.1f}."
+        f"{highest:+.1f} at {highest_place(evidence)}, lowest "
+        f"{evidence.min().item():+.1f}."
     )
+
+
+def highest_place(heat: Tensor) -> str:
+    """In words, in which ninth of an h×w map its largest value lies: "upper left"."""
+    row, column = divmod(int(heat.argmax()), heat.shape[1])
+    down = ["upper", "middle", "lower"][3 * row // heat.shape[0]]
+    along = ["left", "centre", "right"][3 * column // heat.shape[1]]
+    return f"{down} {along}"
 
 
 def fixed_layout(fig: Figure, **margins: float) -> None:
