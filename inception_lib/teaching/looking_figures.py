@@ -8,6 +8,7 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 from seaborn import heatmap
 from torch import Tensor
 
@@ -271,6 +272,7 @@ def heads(history: pd.DataFrame) -> tuple[Figure, str]:
             ax.plot(own.index, own, color=style.COLOURS[colour], label=name, **look)
             told.append(f"{name} {score} {own.iloc[-1]:.3f}")
         ax.set_xlabel("epoch")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.set_title({"roc_auc": "ROC AUC"}.get(score, score), fontsize=10)
     axes[0].legend(fontsize=9, frameon=False, loc="lower right")
     return fig, f"Validation scores over the epochs. At the end: {', '.join(told)}."

@@ -6,7 +6,9 @@ import pandas as pd
 
 
 def table(name: str) -> pd.DataFrame:
-    """A committed table: "recipe" (experiments) or "seeds" (repeated runs)."""
+    """A committed table: "recipe" (experiments), "seeds" (repeated runs), "heads" (with
+    heads or without), "heads_over_training" (each output's scores, epoch by epoch).
+    """
     with (files(__package__) / "data" / f"{name}.csv").open(encoding="utf-8") as file:
         return pd.read_csv(file)
 

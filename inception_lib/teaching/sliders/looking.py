@@ -210,6 +210,8 @@ def draw_attribution(
         told.append(f"{order} {scores.mean():.1f}")
     right.set_xlabel("taken away (% of the image)", fontsize=9)
     right.set_title("score while it is taken away", fontsize=9)
+    low, high = right.get_ylim()
+    right.set_ylim(low, high + 0.45 * (high - low))  # room for the legend
     right.legend(fontsize=8, frameon=False, loc="upper right")
     fig.suptitle(title, fontsize=10)
     fig.text(0.01, 0.02, style.CREDIT, fontsize=6, color=style.COLOURS["trunk"])
