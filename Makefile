@@ -1,5 +1,6 @@
 # make lab        open the notebooks in JupyterLab
-# make test       check everything: style, types, library, notebooks, browser
+# make test       check everything: style, types, library, notebooks (trainings cut to
+#                 an epoch; make notebooks trains them in full), browser
 # make notebooks  execute the notebooks in place, or one: NOTEBOOK=05_googlenet
 # make site       the website in build/site; SITE_REPOSITORY=owner/name adds Binder, Colab
 # make bench      measure the speed beside torchvision's GoogLeNet (10 minutes)
@@ -24,7 +25,9 @@ test: setup
 	$(VENV_PYTHON) -m ruff format --check .
 	$(VENV_PYTHON) -m codespell_lib
 	$(VENV_PYTHON) -m mypy
-	$(VENV_PYTHON) -m pytest --nbval --nbval-current-env tests notebooks
+	INCEPTION_LIB_FAST_TRAINING=1 \
+		$(VENV_PYTHON) -m pytest --nbval --nbval-current-env notebooks
+	$(VENV_PYTHON) -m pytest tests
 
 notebooks: setup
 	$(VENV_PYTHON) tools/execute_notebooks.py $(NOTEBOOK)

@@ -120,7 +120,8 @@ def test_ci_runs_make_test_and_make_test_runs_everything():
     checks = ("ruff check", "ruff format --check", "codespell", "mypy", "--nbval")
     for part in ("tools/setup.py", *checks):
         assert part in commands
-    assert commands.rstrip().endswith("tests notebooks")
+    assert "--nbval-current-env notebooks\n" in commands
+    assert commands.rstrip().endswith("-m pytest tests")
 
 
 def test_a_commit_is_checked_by_the_tools_of_make_test():

@@ -114,33 +114,77 @@ def box(ax, place: tuple[int, int, int], colour: str, dash: str) -> None:
     )
 
 
-def draw_views(scores: pd.DataFrame, error: float) -> Drawing:
-    """Accuracy against cost: a row per kind, with its passes and accuracy; ``error`` is
-    the standard error of one accuracy.
+def draw_views(table: pd.DataFrame, error: float) -> Drawing:
+    """Accuracy against cost, from ``results.table("views")``: the mean of single
+    networks, and all of them together; ``error`` is the standard error of one accuracy.
     """
-    fig, ax = style.figure(3.2)
-    for i, (name, row) in enumerate(scores.iterrows()):
+    fig, ax = style.figure(3.9)
+    together = table["seed"] == "all"
+    count = table["seed"].nunique() - 1
+    groups = {"one network": table[~together], f"{count} networks": table[together]}
+    told = []
+    for i, (name, rows) in enumerate(groups.items()):
+        kinds = rows.groupby("views", sort=False)[["passes", "accuracy"]].mean()
         ax.errorbar(
-            row["passes"],
-            row["accuracy"],
+            kinds["passes"],
+            kinds["accuracy"],
             error,
-            fmt=style.MARKERS[i % 4],
-            color=style.COLOURS[SERIES[i % 4]],
+            fmt=style.MARKERS[i],
+            color=style.COLOURS[SERIES[i]],
             capsize=3,
+            label=f"{name}, mean" if i == 0 else f"{name}, averaged",
         )
-        ax.annotate(
-            str(name),
-            (row["passes"], row["accuracy"]),
-            xytext=(7, 5),
-            textcoords="offset points",
-            fontsize=9,
-        )
-    ax.set_xlabel("forward passes per picture")
+        for kind, (passes, accuracy) in kinds.iterrows():
+            ax.annotate(
+                str(kind).replace("_", " "),
+                (passes, accuracy),
+                xytext=(5, 5 if i else -12),
+                textcoords="offset points",
+                fontsize=8,
+                color=style.COLOURS[SERIES[i]],
+            )
+            told.append(f"{name}, {kind} {accuracy:.3f}")
+    ax.set_xscale("log")
+    ticks = sorted({1, 2, 4, 8, *table["passes"].quantile([0.5, 0.75, 1]).astype(int)})
+    ax.set_xticks(ticks, [str(tick) for tick in ticks])
+    ax.minorticks_off()
+    ax.set_xlabel("forward passes per picture (each step the same factor)")
     ax.set_ylabel("validation accuracy")
-    ax.set_title("what more looks bring, with standard errors", fontsize=10)
-    ax.margins(x=0.15, y=0.1)
-    told = ", ".join(f"{n} {row['accuracy']:.3f}" for n, row in scores.iterrows())
-    return fig, f"Accuracy against forward passes per picture: {told}."
+    ax.set_title("what more looks bring, with the error of one accuracy", fontsize=10)
+    ax.margins(x=0.12, y=0.1)
+    ax.legend(fontsize=9, frameon=False, loc="lower left")
+    return fig, f"Accuracy against forward passes per picture: {', '.join(told)}."
+
+
+def draw_finetuning(table: pd.DataFrame) -> Drawing:
+    """ROC AUC against the number of images, from ``results.table("finetuning")``: a
+    line per way, the mean over its seeds and their standard deviation.
+    """
+    fig, ax = style.figure(3.4)
+    told = []
+    for i, (way, rows) in enumerate(table.groupby("way", sort=False)):
+        scores = rows.groupby("images")["roc_auc"].agg(["mean", "std"])
+        ax.errorbar(
+            scores.index * 1.06 ** (i - 1.5),  # side by side, not on top of each other
+            scores["mean"],
+            scores["std"],
+            ls=style.DASHES[i],
+            marker=style.MARKERS[i],
+            color=style.COLOURS[SERIES[i]],
+            capsize=3,
+            label=str(way),
+        )
+        values = ", ".join(f"{n}: {auc:.2f}" for n, auc in scores["mean"].items())
+        told.append(f"{way} {values}")
+    sizes = sorted(table["images"].unique())
+    ax.set_xscale("log")
+    ax.set_xticks(sizes, [str(size) for size in sizes])
+    ax.minorticks_off()
+    ax.set_xlabel("images to learn from")
+    ax.set_ylabel("validation ROC AUC")
+    ax.set_title("another task, the same number of steps", fontsize=10)
+    ax.legend(fontsize=9, frameon=False)
+    return fig, f"ROC AUC by the number of images: {'; '.join(told)}."
 
 
 def draw_reliability(answers: dict[str, Tensor], labels: Tensor) -> Drawing:

@@ -124,7 +124,7 @@ def serve(home: Path, folder: Path, prefix: Sequence[str] = ()) -> Iterator[Lab]
         **{name: str(home / name.lower()) for name in own},
         "JUPYTER_PLATFORM_DIRS": "1",
         "JUPYTER_TOKEN": lab.token,
-        "INCEPTION_LIB_FAST_TRAINING": "1",  # one epoch; nbval trains for real
+        "INCEPTION_LIB_FAST_TRAINING": "1",  # one epoch
     }
     with (
         lab.log.open("w") as log,

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from ipywidgets import HTML, FileUpload
+from ipywidgets import HTML, FileUpload, IntSlider
 from PIL import Image
 from widgets import parts
 
 from inception_lib.teaching import own_figures
-from inception_lib.teaching.upload import try_picture
+from inception_lib.teaching.upload import answer_folder, browse_folder, try_picture
 from inception_lib.training import Run, TrainingConfig, prepare
 from inception_lib.training.checkpoint import build_model
 
@@ -61,6 +61,50 @@ def test_what_is_no_picture_is_named_and_the_last_answer_stays(run, picture, con
     assert shown.value == before
 
 
+@pytest.fixture
+def folder(tmp_path, picture):
+    (tmp_path / "below").mkdir()
+    (tmp_path / "a.png").write_text("not a picture")
+    (tmp_path / ".hidden.png").write_bytes(png(picture))
+    (tmp_path / "b.png").write_bytes(png(picture))
+    (tmp_path / "below" / "c.jpg").write_bytes(png(picture[:50]))
+    (tmp_path / "link.png").symlink_to(tmp_path / "b.png")
+    return tmp_path
+
+
+def test_every_file_of_a_folder_gets_an_answer_or_a_reason(run, folder):
+    table = answer_folder(run, folder)
+    assert list(table.index) == ["a.png", "b.png", "below/c.jpg"]
+    assert table["problem"]["a.png"].startswith("a.png can't be used as a picture")
+    answered = table.loc[["b.png", "below/c.jpg"]]
+    assert set(answered["answer"]) <= {"no", "yes"}
+    assert answered["probability"].between(0.5, 1).all()
+
+
+def test_a_folder_is_walked_through(run, folder):
+    box = browse_folder(run, folder)
+    (slider,), shown = parts(box, IntSlider), parts(box, HTML)[-1]
+    assert (slider.value, slider.max) == (2, 3) and 'alt="b.png: ' in shown.value
+    slider.value = 3
+    assert 'alt="below/c.jpg: ' in shown.value
+    slider.value = 1
+    assert 'alt="below/c.jpg: ' in shown.value
+    notes = [part.value for part in parts(box, HTML)[:-1]]
+    assert any("a.png can" in note for note in notes)
+    assert not any(str(folder) in note for note in notes)
+
+
+def test_a_folder_without_pictures_is_one_sentence(run, tmp_path):
+    with pytest.raises(FileNotFoundError, match="no folder .*none: check its name"):
+        answer_folder(run, tmp_path / "none")
+    for show in (answer_folder, browse_folder):
+        with pytest.raises(ValueError, match="no file in .*: put pictures into it"):
+            show(run, tmp_path)
+    (tmp_path / "a.txt").write_text("text")
+    with pytest.raises(ValueError, match="is a picture: choose another folder"):
+        browse_folder(run, tmp_path)
+
+
 def test_the_evidence_adds_up_to_the_answer(run):
     """Its mean, and the biases, are the difference of the two logits (notebook 03)."""
     x = torch.randint(0, 256, (1, 1, 64, 64), dtype=torch.uint8)
@@ -88,9 +132,22 @@ def test_the_drawn_crops_are_the_papers(picture):
 
 
 def test_views_and_reliability_tell_their_numbers():
-    table = pd.DataFrame({"passes": [1, 2], "accuracy": [0.8, 0.85]}, ["one", "two"])
-    assert "one 0.800, two 0.850" in own_figures.draw_views(table, 0.01)[1]
+    columns = ["views", "seed", "passes", "accuracy"]
+    rows = [("one", "0", 1, 0.7), ("one", "1", 1, 0.9), ("one", "all", 2, 0.85)]
+    _, alt = own_figures.draw_views(pd.DataFrame(rows, columns=columns), 0.01)
+    assert "one network, one 0.800, 2 networks, one 0.850" in alt
     sure = torch.tensor([[0.1, 0.9]]).repeat(10, 1)
     labels = torch.tensor([1] * 7 + [0] * 3)
     _, alt = own_figures.draw_reliability({"mine": sure}, labels)
     assert "mine is off by 0.200" in alt
+
+
+def test_the_ways_of_fine_tuning_tell_their_means():
+    rows = [("frozen", 32, 0, 0.6), ("frozen", 32, 1, 0.8), ("free", 32, 0, 0.9)]
+    table = pd.DataFrame(rows, columns=["way", "images", "seed", "roc_auc"])
+    figure, alt = own_figures.draw_finetuning(table)
+    assert "frozen 32: 0.70; free 32: 0.90" in alt
+    assert [line.get_label() for line in figure.axes[0].containers] == [
+        "frozen",
+        "free",
+    ]

@@ -14,6 +14,8 @@ from inception_lib.training import (
     fit,
     load_run,
     save_run,
+    solar_cells,
+    split,
 )
 from inception_lib.training.checkpoint import read_tensors, write_tensors
 from inception_lib.training.loop import (
@@ -70,6 +72,15 @@ def test_it_learns_what_can_be_learned():
     run = train(replace(CONFIG, epochs=8))
     test = stripes(40, seed=2)
     assert (run.predict(test).argmax(1) == test.labels).double().mean() > 0.9
+
+
+def test_it_learns_to_tell_real_cells_from_defective_ones():
+    """Three epochs at 64 pixels; measured: ROC AUC 0.85, accuracy 0.80."""
+    cells, validation, _ = split(solar_cells(64), seed=0)
+    config = TrainingConfig(image_size=64, epochs=3, grow=False, aux=False)
+    run = fit(cells, validation, config, progress=None)
+    assert run.history["roc_auc"].iloc[-1] > 0.75
+    assert run.history["accuracy"].iloc[-1] > (validation.labels == 0).double().mean()
 
 
 @pytest.mark.parametrize(
