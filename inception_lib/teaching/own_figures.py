@@ -5,13 +5,11 @@ from collections.abc import Sequence
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from ..analysis.attribution import class_activation_map
 from ..training import Run, prepare
 from ..training.calibration import calibration_error, reliability
-from ..training.views import paper_crops
 from . import style
 from .predictions import SERIES
 from .sliders.explorer import Drawing
@@ -72,45 +70,6 @@ def draw_answer(run: Run, picture: Tensor, name: str) -> Drawing:
     return fig, (
         f"{name}: {names[0]} with probability {values[0]:.2f}. Laid over the picture: "
         "orange where the evidence speaks for this answer, purple against it."
-    )
-
-
-def draw_crops(picture: Tensor, size: int = 224) -> Drawing:
-    """The paper's crops on a picture (H×W×3 uint8): four scales, each with its squares
-    and, in the first of them, the five crops.
-    """
-    height, width = picture.shape[:2]
-    crops = [c for c in paper_crops(height, width, size) if not c.mirrored]
-    scales = sorted({(c.height, c.width) for c in crops})
-    fig, axes = style.figure(3.9, rows=2, columns=2)
-    for ax, (high, wide) in zip(axes.flat, scales, strict=True):
-        here = [c for c in crops if (c.height, c.width) == (high, wide)]
-        style.picture(
-            ax, picture, f"scaled to {wide}×{high}", extent=(0, wide, high, 0)
-        )
-        squares = sorted({(c.top, c.left, c.side) for c in here if c.side > size})
-        first = squares[0]
-        five = [(c.top, c.left, c.side) for c in here if c.side == size][:5]
-        for place in five:
-            box(ax, place, "5x5", "--")
-        for place, colour in zip(squares, ["1x1", "3x3", "pool"], strict=False):
-            box(ax, place, colour, "-")
-        ax.set_xlabel(
-            f"{len(squares)} squares of {first[2]}, {len(five)} crops in each"
-        )
-    return fig, (
-        f"A picture at {len(scales)} scales. Solid: the squares at its left, middle "
-        "and right; dashed, in the first square: four corners and the centre at "
-        f"{size}×{size}."
-    )
-
-
-def box(ax, place: tuple[int, int, int], colour: str, dash: str) -> None:
-    top, left, side = place
-    ax.add_patch(
-        Rectangle(
-            (left, top), side, side, fill=False, ec=style.COLOURS[colour], ls=dash, lw=2
-        )
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from itertools import product
 
 import pandas as pd
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -124,6 +125,7 @@ EXPLORERS: dict[str, Callable[[], VBox]] = {
     "features": features,
     "views": views,
     "attributions": attributions,
+    "crops": lambda: sliders.browse_crops(np.zeros((320, 480, 3), dtype=np.uint8)),
 }
 explorers = pytest.mark.parametrize("make", EXPLORERS.values(), ids=EXPLORERS)
 

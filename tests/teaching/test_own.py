@@ -11,10 +11,12 @@ from ipywidgets import HTML, FileUpload, IntSlider
 from PIL import Image
 from widgets import parts
 
-from inception_lib.teaching import own_figures
+from inception_lib.teaching import own_figures, sliders
+from inception_lib.teaching.sliders.crops import coverage
 from inception_lib.teaching.upload import answer_folder, browse_folder, try_picture
 from inception_lib.training import Run, TrainingConfig, prepare
 from inception_lib.training.checkpoint import build_model
+from inception_lib.training.views import Crop
 
 
 @pytest.fixture(scope="module")
@@ -126,9 +128,21 @@ def test_colour_pictures_become_grey_for_solar_cells(run):
 
 
 def test_the_drawn_crops_are_the_papers(picture):
-    figure, alt = own_figures.draw_crops(picture)
-    assert "4 scales" in alt and "224×224" in alt
-    assert [len(ax.patches) for ax in figure.axes] == [5 + 3] * 4
+    """By hand: at 320, of 480×320, the squares begin at 0, 80 and 160."""
+    wide = np.zeros((320, 480, 3), dtype=np.uint8)
+    for square, left in {"first": 0, "middle": 80, "last": 160}.items():
+        figure, alt = sliders.draw_crops(wide, "320", square)
+        boxes = {(*p.get_xy(), p.get_width()) for p in figure.axes[0].patches}
+        corners = {(left + x, y, 224) for x in (0, 96) for y in (0, 96)}
+        assert boxes == corners | {(left + 48, 48, 224), (left, 0, 320)}
+    assert "the last square, 320 pixels wide" in alt and "224×224" in alt
+
+
+def test_a_pixel_is_seen_by_the_crops_that_hold_it():
+    one = Crop(height=20, width=40, top=0, left=20, side=20, mirrored=False)
+    two = one._replace(left=0)
+    seen = coverage(10, 20, [one, two, one, one])  # at half the scale
+    assert (seen[:, :10] == 0.25).all() and (seen[:, 10:] == 0.75).all()
 
 
 def test_views_and_reliability_tell_their_numbers():

@@ -39,7 +39,9 @@ class Warm:
         )
 
     def wait(self, pid: int) -> int:
-        """Its exit status; minus the signal's number if a signal ended it."""
+        """Its exit status; minus the signal's number if a signal ended it: SIGALRM's if
+        it didn't end in time.
+        """
         return self.ask(wait=pid)
 
     def run(self, *arguments, **options) -> int:
@@ -102,6 +104,18 @@ def train(job: dict) -> None:
         os._exit(code)
 
 
+def wait(pid: int, seconds: float = 300) -> int:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.02)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return -signal.SIGALRM
+
+
 def save_gradients(optimizer, path: Path) -> None:
     """Keep the gradients of the first step, once per training."""
     if not path.exists():
@@ -120,7 +134,7 @@ if __name__ == "__main__":
     for line in sys.stdin:
         job = json.loads(line)
         if "wait" in job:
-            answer = os.waitstatus_to_exitcode(os.waitpid(job["wait"], 0)[1])
+            answer = wait(job["wait"])
         else:
             answer = os.fork()
             if answer == 0:

@@ -5,6 +5,7 @@ figure beside it show the same function.
 """
 
 from .bottleneck import bottleneck, draw_bottleneck
+from .crops import browse_crops, draw_crops
 from .explorer import explorer
 from .heads import draw_heads, heads
 from .looking import (
@@ -30,6 +31,7 @@ __all__ = [
     "bottleneck",
     "browse_activation_maps",
     "browse_attributions",
+    "browse_crops",
     "browse_features",
     "browse_predictions",
     "browse_views",
@@ -37,6 +39,7 @@ __all__ = [
     "draw_activation_map",
     "draw_attribution",
     "draw_bottleneck",
+    "draw_crops",
     "draw_features",
     "draw_heads",
     "draw_module",
