@@ -4,15 +4,103 @@ A case is a piece of the text with {} for its numbers, and the function that com
 them.
 """
 
+import re
+from functools import cache
 from pathlib import Path
 
 import nbformat
 import pytest
+import torch
 
 from inception_lib.analysis import costs
-from inception_lib.model import GOOGLENET_WIDTHS
+from inception_lib.analysis.receptive_field import first_centres, stage_views
+from inception_lib.model import GOOGLENET_WIDTHS, GoogLeNet
+from inception_lib.teaching import results
+from inception_lib.teaching.trained import QUICK
+from inception_lib.training import TrainingConfig, baseline, metrics
+from inception_lib.training.loop import AUGMENTATION, image_sizes
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+RECIPE = TrainingConfig()
+
+
+def shown(name, cell):
+    """All that a cell put out: texts, tables, descriptions of pictures."""
+    notebook = nbformat.read(next(NOTEBOOKS.glob(f"{name}_*.ipynb")), as_version=4)
+    (outputs,) = [c.outputs for c in notebook.cells if c.id == cell]
+    return str(outputs)
+
+
+def sets():
+    """How many cells there are to learn from, to choose with, to test."""
+    return [int(n) for n in re.findall(r"(\d+) to ", shown("07", "07-data"))]
+
+
+def points(accuracy, n):
+    """The standard error of an accuracy on n images, in points."""
+    return f"{100 * metrics.standard_error(accuracy, n):.1f}"
+
+
+def defective_in_test():
+    told = shown("07", "07-confusion")
+    counts = re.search(r"(\d+) defective cells right and (\d+) wrong", told)
+    return sum(int(n) for n in counts.groups())
+
+
+def grown():
+    """The size of the images in each epoch of the recipe."""
+    return image_sizes(RECIPE, RECIPE.epochs)
+
+
+def defaults(column):
+    """A score of the five runs of the recipe."""
+    seeds = results.table("seeds")
+    return seeds.loc[seeds["run"] == "default", column]
+
+
+def long_runs_differ():
+    """Whether the two long runs differ by more than the test set's standard error."""
+    scores = results.summary("seeds")["test_accuracy", "mean"]
+    large, small = scores["long"], scores["long at 128 px"]
+    error = metrics.standard_error(large, sets()[2])
+    return "less" if abs(large - small) < error else "more"
+
+
+def after_3_epochs():
+    """The lowest accuracy of the five runs of the recipe after 3 epochs."""
+    heads = results.table("heads")
+    runs = heads[heads["heads"] & heads["batch_norm"] & (heads["epoch"] == 3)]
+    assert len(runs) == 5
+    return f"{runs['accuracy'].min():.2f}"
+
+
+@cache
+def views():
+    model = GoogLeNet(2, image_size=96, aux_logits=False)
+    return stage_views(model), first_centres(model)
+
+
+def whole_image(every, branch, size=96):
+    """The first stage in which every place, or at least one, sees the whole image."""
+    squares, firsts = views()
+    for stage in squares:
+        if branch in squares[stage]:
+            view = squares[stage][branch]
+            places = [firsts[stage] + i * view.jump for i in range(size // view.jump)]
+            half = (view.largest - 1) / 2
+            sees = [p - half <= 0 and p + half >= size - 1 for p in places]
+            if all(sees) if every else any(sees):
+                return stage
+
+
+def head_1_leads():
+    """In how many epochs from the start the first head is ahead by both scores."""
+    table = results.table("heads_over_training")
+    scores = table.pivot(index="epoch", columns="output")
+    best = [scores[s].idxmax(axis=1) == "head 1" for s in ("accuracy", "roc_auc")]
+    return int((best[0] & best[1]).cumprod().sum())
+
+
 CASES = [
     # ------------------------------------------------------------------ 00 start here
     # ------------------------------------------------------------------ 01 bottleneck
@@ -21,8 +109,158 @@ CASES = [
     # ----------------------------------------------------- 04 auxiliary classifiers
     # ------------------------------------------------------------------- 05 googlenet
     # ----------------------------------------------------------------- 06 solar cells
+    ("06", "Shrink the cell to {0}×{0} pixels", lambda: (baseline.HOG_SIZE,)),
+    ("06", "in each square of {}×{}", lambda: baseline.HOG["pixels_per_cell"]),
+    ("06", "in which of {} directions", lambda: baseline.HOG["orientations"]),
+    ("06", "that makes {:,} numbers per cell", lambda: baseline.HOG_FEATURES),
+    ("06", "2,624 cells of 44 panels are about {} each", lambda: round(2624 / 44)),
+    (
+        "06",
+        "{} the test set.",
+        lambda: ["", "About", "About twice"][round(0.85 * 0.15 / 0.01**2 / sets()[2])],
+    ),
     # -------------------------------------------------------------------- 07 training
+    (
+        "07",
+        "Before the loop does it {:,} times",
+        lambda: RECIPE.epochs * (sets()[0] // RECIPE.batch_size),
+    ),
+    ("07", "AdamW with a learning rate of {} at its peak", lambda: RECIPE.peak_lr),
+    (
+        "07",
+        "shifts of up to {:.0f} %",
+        lambda: 100 * AUGMENTATION[RECIPE.augmentation]["shift"],
+    ),
+    (
+        "07",
+        "shifts {} as far, and also scales, turns by up to {:.0f} degrees",
+        lambda: (
+            {2: "twice"}[
+                AUGMENTATION["strong"]["shift"] / AUGMENTATION["light"]["shift"]
+            ],
+            AUGMENTATION["strong"]["rotate"],
+        ),
+    ),
+    (
+        "07",
+        "{} images have a standard error of about {} points",
+        lambda: (sets()[1], points(0.85, sets()[1])),
+    ),
+    (
+        "07",
+        "images of {} pixels, which cost less, goes on with {} and ends with {}.",
+        lambda: tuple(sorted(set(grown()))),
+    ),
+    (
+        "07",
+        "In the time of {} epochs at {} pixels, {} go through",
+        lambda: (
+            round(sum(size**2 for size in grown()) / RECIPE.image_size**2),
+            RECIPE.image_size,
+            RECIPE.epochs,
+        ),
+    ),
+    (
+        "07",
+        "{} of its {} bits of precision",
+        lambda: tuple(
+            round(1 - torch.tensor(torch.finfo(kind).eps).log2().item())
+            for kind in (torch.bfloat16, torch.float32)
+        ),
+    ),
+    (
+        "07",
+        "is {} convolutions forward",
+        lambda: sum(
+            isinstance(layer, torch.nn.Conv2d)
+            for layer in GoogLeNet(2, image_size=96).modules()
+        ),
+    ),
+    ("07", "were all at {} or above after 3 passes", after_3_epochs),
+    (
+        "07",
+        "After epochs {} and {} the images grow",
+        lambda: tuple(
+            epoch
+            for epoch in range(1, RECIPE.epochs)
+            if grown()[epoch] > grown()[epoch - 1]
+        ),
+    ),
+    (
+        "07",
+        "{} defective cells in the test set, so that share has a standard error of {}",
+        lambda: (defective_in_test(), points(0.9, defective_in_test())),
+    ),
+    (
+        "07",
+        "default runs lie between {:.3f} and {:.3f} on the test set",
+        lambda: tuple(defaults("test_accuracy").agg(["min", "max"])),
+    ),
+    (
+        "07",
+        "about two points ({:.3f} and {:.3f} on average)",
+        lambda: (
+            defaults("validation_accuracy").mean(),
+            defaults("test_accuracy").mean(),
+        ),
+    ),
+    (
+        "07",
+        "default runs average {:.3f} in accuracy and {:.3f} in AUC",
+        lambda: (defaults("test_accuracy").mean(), defaults("test_roc_auc").mean()),
+    ),
+    (
+        "07",
+        "With a standard error of {} points, that is a draw",
+        lambda: points(defaults("test_accuracy").mean(), sets()[2]),
+    ),
+    (
+        "07",
+        "sees a {} more images",
+        lambda: {3: "third"}[sets()[0] / sets()[1]],
+    ),
+    ("07", "on the test set they differ by {} than a standard error", long_runs_differ),
     # -------------------------------------------------------------- 08 looking inside
+    (
+        "08",
+        "{} epochs at up to {} pixels",
+        lambda: (QUICK.epochs, QUICK.image_size),
+    ),
+    (
+        "08",
+        "3a's maps is {0} pixels, so that a 5×5 adds 4 × {0} = {1} to the {2}",
+        lambda: (
+            views()[0]["3a"]["1x1"].jump,
+            views()[0]["3a"]["5x5"].largest - views()[0]["3a"]["1x1"].largest,
+            views()[0]["3a"]["1x1"].largest,
+        ),
+    ),
+    (
+        "08",
+        "a place in the middle of {} has the whole image in its square",
+        lambda: whole_image(every=False, branch="1x1"),
+    ),
+    (
+        "08",
+        "from {} on the 3×3, the 5×5 and the pool branch have it, from {} on the 1×1",
+        lambda: (
+            *{whole_image(every=True, branch=b) for b in ("3x3", "5x5", "pool")},
+            whole_image(every=True, branch="1x1"),
+        ),
+    ),
+    ("08", "{} × 4 experiments", lambda: len(GOOGLENET_WIDTHS)),
+    (
+        "08",
+        "There the map has {0}×{0} places",
+        lambda: costs.module_inputs(QUICK.image_size)["5b"][1:],
+    ),
+    (
+        "08",
+        "The standard error of an accuracy on {} cells is {} points",
+        lambda: (sets()[1], points(0.83, sets()[1])),
+    ),
+    ("08", "In the first {} epochs head 1 is ahead by both scores", head_1_leads),
+    ("08", "the standard error is still {} points", lambda: points(0.82, sets()[1])),
     # ------------------------------------------------------------- 09 your own images
 ]
 
