@@ -30,7 +30,8 @@ def draw_crops(
     """Of a picture (H×W×3 uint8) at one ``scale``, the shorter side in pixels: one
     square, whole and in five crops; beside it how often each place is seen in all 144.
     """
-    crops = paper_crops(*picture.shape[:2], SIZE)
+    rows, columns = picture.shape[:2]
+    crops = paper_crops(rows, columns, SIZE)
     here = [c for c in crops if min(c.height, c.width) == int(scale)]
     third = len(here) // len(SQUARES)
     own = here[third * SQUARES.index(square) :][:third]
@@ -53,8 +54,8 @@ def draw_crops(
                 lw=3 if whole else 2,
             )
         )
-    seen = 100 * coverage(*picture.shape[:2], crops)
-    middle, corner = seen[seen.shape[0] // 2, seen.shape[1] // 2], seen[0, 0]
+    seen = 100 * coverage(rows, columns, crops)
+    middle, corner = seen[rows // 2, columns // 2], seen[0, 0]
     style.picture(right, seen, "how often each place is seen", vmin=0, vmax=100)
     fig.colorbar(right.images[0], ax=right, label="% of the 144 crops", shrink=0.75)
     return fig, (

@@ -1,15 +1,11 @@
-"""Numbers that a notebook's text states and no cell beside it prints.
-
-A case is a piece of the text with {} for its numbers, and the function that computes
-them.
-"""
+"""Numbers that the text of these notebooks states and no cell beside it prints."""
 
 import re
 from functools import cache
 from pathlib import Path
 
 import nbformat
-import pytest
+import prose
 import torch
 
 from inception_lib.analysis import costs
@@ -102,12 +98,6 @@ def head_1_leads():
 
 
 CASES = [
-    # ------------------------------------------------------------------ 00 start here
-    # ------------------------------------------------------------------ 01 bottleneck
-    # ---------------------------------------------------------- 02 inception module
-    # ---------------------------------------------------- 03 global average pooling
-    # ----------------------------------------------------- 04 auxiliary classifiers
-    # ------------------------------------------------------------------- 05 googlenet
     # ----------------------------------------------------------------- 06 solar cells
     ("06", "Shrink the cell to {0}×{0} pixels", lambda: (baseline.HOG_SIZE,)),
     ("06", "in each square of {}×{}", lambda: baseline.HOG["pixels_per_cell"]),
@@ -261,14 +251,9 @@ CASES = [
     ),
     ("08", "In the first {} epochs head 1 is ahead by both scores", head_1_leads),
     ("08", "the standard error is still {} points", lambda: points(0.82, sets()[1])),
-    # ------------------------------------------------------------- 09 your own images
 ]
 
 
-@pytest.mark.parametrize(("name", "text", "compute"), CASES, ids=lambda x: str(x)[:60])
-def test_the_text_states_what_is_computed(name, text, compute):
-    notebook = nbformat.read(next(NOTEBOOKS.glob(f"{name}_*.ipynb")), as_version=4)
-    prose = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
-    values = compute()
-    stated = text.format(*values) if isinstance(values, tuple) else text.format(values)
-    assert stated in " ".join(" ".join(prose).split())
+@prose.parametrize(CASES)
+def test_the_text_states_what_is_computed(name, piece, compute):
+    prose.check(name, piece, compute)
