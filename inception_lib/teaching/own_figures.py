@@ -7,12 +7,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..analysis.attribution import class_activation_map
+from ..analysis.attribution import class_activation_map, ranking
 from ..training import Run, prepare
 from ..training.calibration import calibration_error, reliability
 from . import style
 from .predictions import SERIES
 from .sliders.explorer import Drawing
+
+GRID = 6  # squares along a side, of which a third are greyed
 
 
 def fitting(run: Run, picture: Tensor) -> Tensor:
@@ -45,31 +47,68 @@ def explain(run: Run, picture: Tensor) -> tuple[Tensor, Tensor]:
     return logits.softmax(1)[0], evidence[likeliest] - evidence[others].mean(0)
 
 
+@torch.no_grad()
+def without_a_third(run: Run, picture: Tensor, evidence: Tensor) -> dict[str, float]:
+    """The probability of the likeliest class of a 1×C×S×S picture: whole, and with a
+    third of its squares greyed, those that the evidence ranks highest or any.
+
+    A check that the map can fail (notebook 08): what it points at should matter more
+    than other places do. "Any" is the mean of six random draws.
+    """
+    x = prepare(picture, run.pixel_std)
+    likeliest = int(run.model.eval()(x).argmax())
+    chance = torch.rand(6, *[GRID] * 2, generator=torch.Generator().manual_seed(0))
+    orders = torch.cat([ranking(evidence[None], GRID), ranking(chance, GRID)])
+    grey = torch.zeros_like(x)  # the picture's own mean, which prepare takes away
+    pictures = torch.cat([x, x.expand(len(orders), -1, -1, -1)])
+    place_in_order = orders.argsort(1).view(-1, 1, GRID, GRID).float()
+    when = F.interpolate(place_in_order, x.shape[-2:], mode="nearest")
+    pictures[1:] = torch.where(when < GRID**2 // 3, grey, pictures[1:])
+    whole, by_map, *by_chance = run.model(pictures).softmax(1)[:, likeliest].tolist()
+    values = (whole, by_map, sum(by_chance) / len(by_chance))
+    return dict(
+        zip(("whole", "map's third gone", "random third gone"), values, strict=True)
+    )
+
+
 def draw_answer(run: Run, picture: Tensor, name: str) -> Drawing:
-    """What a run says to one picture (1×C×H×W uint8), and which places spoke for it."""
+    """What a run says to one picture (1×C×H×W uint8), which places spoke for it, and
+    what becomes of the answer without them.
+    """
     picture = fitting(run, picture)
     probabilities, evidence = explain(run, picture)
-    fig, (left, right) = style.figure(3.0, columns=2, width_ratios=[1, 1.3])
+    fig, (left, middle, right) = style.figure(2.7, columns=3)
     pixels = picture[0].permute(1, 2, 0).numpy()
     style.picture(left, pixels, f"{name}, with the evidence", vmin=0, vmax=255)
     side = list(picture.shape[-2:])
     large = F.interpolate(evidence[None, None], side, mode="bilinear")[0, 0].numpy()
     top = max(float(abs(large).max()), 1e-6)
-    left.imshow(large, cmap="PuOr_r", vmin=-top, vmax=top, alpha=0.5)
+    left.imshow(large, cmap="PuOr_r", vmin=-top, vmax=top, alpha=0.4)
     shown = probabilities.topk(min(5, len(probabilities)))
     names = [run.classes[i] for i in shown.indices.tolist()]
     values = shown.values.tolist()
-    right.barh(names, values, color=style.COLOURS["1x1"], height=0.5)
+    middle.barh(names, values, color=style.COLOURS["1x1"], height=0.5)
     for place, value in enumerate(values):
+        middle.text(value + 0.02, place, f"{value:.2f}", va="center", fontsize=10)
+    middle.invert_yaxis()
+    middle.set_xlim(0, 1.3)
+    middle.set_xticks([0, 0.5, 1])
+    middle.set_xlabel("predicted probability")
+    left_over = without_a_third(run, picture, evidence)
+    _, gone, anywhere = left_over.values()
+    colours = [style.COLOURS[name] for name in ("1x1", "3x3", "light")]
+    right.barh(list(left_over), list(left_over.values()), color=colours, height=0.5)
+    for place, value in enumerate(left_over.values()):
         right.text(value + 0.02, place, f"{value:.2f}", va="center", fontsize=10)
     right.invert_yaxis()
-    right.set_xlim(0, 1.15)
-    right.set_xlabel("predicted probability")
-    if run.config.data == "solar-cells":
-        fig.supxlabel(style.CREDIT, fontsize=7, color=style.COLOURS["trunk"])
+    right.set_xlim(0, 1.3)
+    right.set_xticks([0, 0.5, 1])
+    right.set_xlabel(f"probability of {names[0]!r}")
     return fig, (
         f"{name}: {names[0]} with probability {values[0]:.2f}. Laid over the picture: "
-        "orange where the evidence speaks for this answer, purple against it."
+        "orange where the evidence speaks for this answer, purple against it. With the "
+        f"third greyed that the map ranks highest {gone:.2f}, "
+        f"with any third {anywhere:.2f}."
     )
 
 

@@ -121,6 +121,24 @@ def test_the_evidence_adds_up_to_the_answer(run):
     assert not run.model.inception5b._forward_hooks
 
 
+def test_a_third_is_greyed_where_the_evidence_is_highest(run):
+    """By hand: evidence in the two upper of six rows."""
+    picture = torch.randint(0, 256, (1, 1, 96, 96), dtype=torch.uint8)
+    evidence = torch.zeros(6, 6)
+    evidence[:2] = 1
+    x = prepare(picture, run.pixel_std)
+    greyed = x.clone()
+    greyed[..., :32, :] = 0
+    with torch.no_grad():
+        whole, without = run.model(torch.cat([x, greyed])).softmax(1)
+    found = own_figures.without_a_third(run, picture, evidence)
+    likeliest = whole.argmax()
+    assert found["whole"] == pytest.approx(whole[likeliest].item(), abs=1e-5)
+    expected = without[likeliest].item()
+    assert found["map's third gone"] == pytest.approx(expected, abs=1e-5)
+    assert found["random third gone"] != pytest.approx(expected, abs=1e-5)
+
+
 def test_colour_pictures_become_grey_for_solar_cells(run):
     colour = torch.tensor([30, 60, 90]).byte()[None, :, None, None].expand(1, 3, 80, 80)
     fitted = own_figures.fitting(run, colour)
