@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from itertools import product
 
-import pandas as pd
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
