@@ -113,44 +113,45 @@ def draw_answer(run: Run, picture: Tensor, name: str) -> Drawing:
 
 
 def draw_views(table: pd.DataFrame, error: float) -> Drawing:
-    """Accuracy against cost, from ``results.table("views")``: the mean of single
-    networks, and all of them together; ``error`` is the standard error of one accuracy.
+    """Accuracy and ROC AUC against cost, from ``results.table("views")``: the mean of
+    single networks, and all of them together; ``error`` is the standard error of one
+    accuracy.
     """
-    fig, ax = style.figure(3.9)
+    fig, axes = style.figure(5.4, rows=2)
     together = table["seed"] == "all"
     count = table["seed"].nunique() - 1
     groups = {"one network": table[~together], f"{count} networks": table[together]}
     told = []
     for i, (name, rows) in enumerate(groups.items()):
-        kinds = rows.groupby("views", sort=False)[["passes", "accuracy"]].mean()
-        ax.errorbar(
-            kinds["passes"],
-            kinds["accuracy"],
-            error,
-            fmt=style.MARKERS[i],
-            color=style.COLOURS[SERIES[i]],
-            capsize=3,
-            label=f"{name}, mean" if i == 0 else f"{name}, averaged",
-        )
-        for kind, (passes, accuracy) in kinds.iterrows():
-            ax.annotate(
-                str(kind).replace("_", " "),
-                (passes, accuracy),
-                xytext=(5, 5 if i else -12),
-                textcoords="offset points",
-                fontsize=8,
-                color=style.COLOURS[SERIES[i]],
+        scores = ["passes", "accuracy", "roc_auc"]
+        kinds = rows.groupby("views", sort=False)[scores].mean()
+        colour = style.COLOURS[SERIES[i]]
+        look = {"ls": "", "marker": style.MARKERS[i], "color": colour}
+        for ax, score, bar in zip(axes, scores[1:], (error, None), strict=True):
+            label = f"{name}, averaged" if i else f"{name}, mean"
+            ax.errorbar(
+                kinds["passes"], kinds[score], bar, capsize=3, label=label, **look
             )
-            told.append(f"{name}, {kind} {accuracy:.3f}")
-    ax.set_xscale("log")
-    ticks = sorted({1, 2, 4, 8, *table["passes"].quantile([0.5, 0.75, 1]).astype(int)})
-    ax.set_xticks(ticks, [str(tick) for tick in ticks])
-    ax.minorticks_off()
-    ax.set_xlabel("forward passes per picture (each step the same factor)")
-    ax.set_ylabel("validation accuracy")
-    ax.set_title("what more looks bring, with the error of one accuracy", fontsize=10)
-    ax.margins(x=0.12, y=0.1)
-    ax.legend(fontsize=9, frameon=False, loc="lower left")
+            for kind, row in kinds.iterrows():
+                ax.annotate(
+                    str(kind).replace("_", " "),
+                    (row["passes"], row[score]),
+                    xytext=(4, 4 if i else -11),
+                    textcoords="offset points",
+                    fontsize=8,
+                    color=colour,
+                )
+        told += [f"{name}, {k} {row['accuracy']:.3f}" for k, row in kinds.iterrows()]
+    passes = sorted(table["passes"].unique())
+    ticks = [t for t in (1, 2, 4, 8, 16, 32, 64, 128) if t < 1.5 * passes[-1]]
+    for ax, name in zip(axes, ("accuracy", "ROC AUC"), strict=True):
+        ax.set_xscale("log")
+        ax.set_xticks(ticks, [str(tick) for tick in ticks])
+        ax.minorticks_off()
+        ax.set_ylabel(f"validation {name}")
+        ax.margins(x=0.1, y=0.12)
+    axes[1].set_xlabel("forward passes per picture")
+    axes[0].legend(fontsize=8, frameon=False, loc="lower left")
     return fig, f"Accuracy against forward passes per picture: {', '.join(told)}."
 
 

@@ -164,8 +164,9 @@ def test_a_pixel_is_seen_by_the_crops_that_hold_it():
 
 
 def test_views_and_reliability_tell_their_numbers():
-    columns = ["views", "seed", "passes", "accuracy"]
-    rows = [("one", "0", 1, 0.7), ("one", "1", 1, 0.9), ("one", "all", 2, 0.85)]
+    columns = ["views", "seed", "passes", "accuracy", "roc_auc"]
+    rows = [("one", "0", 1, 0.7, 0.8), ("one", "1", 1, 0.9, 0.8)]
+    rows += [("one", "all", 2, 0.85, 0.9)]
     _, alt = own_figures.draw_views(pd.DataFrame(rows, columns=columns), 0.01)
     assert "one network, one 0.800, 2 networks, one 0.850" in alt
     sure = torch.tensor([[0.1, 0.9]]).repeat(10, 1)
