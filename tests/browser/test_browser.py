@@ -4,6 +4,7 @@ from pathlib import Path
 from statistics import median
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, TimeoutError, expect
 
 NOTEBOOKS = sorted(Path(__file__).resolve().parents[2].glob("notebooks/*.ipynb"))
@@ -11,6 +12,7 @@ SCRIPT = (Path(__file__).parent / "lab.js").read_text()
 RUN_ALL_MS = 600_000
 REDRAW_MS = 5_000
 KEYS = 30
+UPLOAD = "choose a picture"
 
 
 @pytest.fixture
@@ -35,6 +37,8 @@ def test_runs_and_its_sliders_move(notebook, lab, page, capsys):
     latencies = []
     for number in range(page.evaluate("lab.handles().length")):
         latencies.append(move_slider(page, number))
+    if page.get_by_role("button", name=UPLOAD).count():
+        upload_a_picture(page, lab.folder)
     page.screenshot(path=lab.log.with_name(f"{notebook.stem}.png"))
     if latencies:
         with capsys.disabled():
@@ -81,6 +85,20 @@ def restart_and_run_all(page: Page) -> None:
     page.locator(".jp-Dialog button.jp-mod-accept").click()
     page.wait_for_function("lab.finished()", timeout=RUN_ALL_MS, polling=200)
     expect(page.get_by_text("Loading widget...")).to_have_count(0)
+
+
+def upload_a_picture(page: Page, folder: Path) -> None:
+    """A good one, then a broken one: a picture, then a sentence below it."""
+    good, broken = folder / "mine.png", folder / "broken.png"
+    Image.new("RGB", (80, 60), "grey").save(good)
+    broken.write_text("no picture")
+    for path in (good, broken):
+        with page.expect_file_chooser() as chooser:
+            page.get_by_role("button", name=UPLOAD).click()
+        chooser.value.set_files(path)
+        if path == broken:
+            expect(page.get_by_role("alert")).to_contain_text("broken.png can't be")
+        expect(page.locator('img[alt^="mine.png: "]')).to_have_count(1)
 
 
 def move_slider(page: Page, number: int) -> float:

@@ -97,6 +97,13 @@ def head_1_leads():
     return int((best[0] & best[1]).cumprod().sum())
 
 
+def borrowed():
+    """The fewest and the most images of 09's table, and the steps of its tool."""
+    images = results.table("finetuning")["images"]
+    tool = (NOTEBOOKS.parent / "tools" / "measure_finetuning.py").read_text()
+    return images.min(), images.max(), re.search(r"^STEPS = (\d+)$", tool, re.M)[1]
+
+
 CASES = [
     # ----------------------------------------------------------------- 06 solar cells
     ("06", "Shrink the cell to {0}×{0} pixels", lambda: (baseline.HOG_SIZE,)),
@@ -251,6 +258,15 @@ CASES = [
     ),
     ("08", "In the first {} epochs head 1 is ahead by both scores", head_1_leads),
     ("08", "the standard error is still {} points", lambda: points(0.82, sets()[1])),
+    # ------------------------------------------------------------- 09 your own images
+    ("09", "standard errors ({} points each)", lambda: points(0.8, sets()[2])),
+    ("09", "{} epochs at {} pixels", lambda: (QUICK.epochs, QUICK.image_size)),
+    ("09", "{} to {} poly cells to learn from, {} steps for everybody", borrowed),
+    (
+        "09",
+        "three seeds (`python tools/measure_finetuning.py {} {} {}`)",
+        lambda: tuple(results.table("finetuning")["seed"].unique()),
+    ),
 ]
 
 
