@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 import torch
 import torch.nn.functional as F
+from matplotlib.axes import Axes
 from torch import Tensor
 
 from ..analysis.attribution import class_activation_map, ranking
@@ -13,6 +14,7 @@ from ..training.calibration import calibration_error, reliability
 from . import style
 from .predictions import SERIES
 from .sliders.explorer import Drawing
+from .sliders.pooling import fixed_layout
 
 GRID = 6  # squares along a side, of which a third are greyed
 
@@ -53,22 +55,37 @@ def without_a_third(run: Run, picture: Tensor, evidence: Tensor) -> dict[str, fl
     third of its squares greyed, those that the evidence ranks highest or any.
 
     A check that the map can fail (notebook 08): what it points at should matter more
-    than other places do. "Any" is the mean of six random draws.
+    than other places do. "Any" is the mean of three random draws.
     """
     x = prepare(picture, run.pixel_std)
-    likeliest = int(run.model.eval()(x).argmax())
-    chance = torch.rand(6, *[GRID] * 2, generator=torch.Generator().manual_seed(0))
+    chance = torch.rand(3, *[GRID] * 2, generator=torch.Generator().manual_seed(0))
     orders = torch.cat([ranking(evidence[None], GRID), ranking(chance, GRID)])
     grey = torch.zeros_like(x)  # the picture's own mean, which prepare takes away
     pictures = torch.cat([x, x.expand(len(orders), -1, -1, -1)])
     place_in_order = orders.argsort(1).view(-1, 1, GRID, GRID).float()
     when = F.interpolate(place_in_order, x.shape[-2:], mode="nearest")
     pictures[1:] = torch.where(when < GRID**2 // 3, grey, pictures[1:])
-    whole, by_map, *by_chance = run.model(pictures).softmax(1)[:, likeliest].tolist()
+    pictures = pictures.contiguous(memory_format=torch.channels_last)
+    probabilities = run.model.eval()(pictures).softmax(1)
+    whole, by_map, *by_chance = probabilities[:, probabilities[0].argmax()].tolist()
     values = (whole, by_map, sum(by_chance) / len(by_chance))
     return dict(
         zip(("whole", "map's third gone", "random third gone"), values, strict=True)
     )
+
+
+def bars(ax: Axes, values: dict[str, float], colours: list[str]) -> None:
+    """Probabilities as bars, each with its name above it, however long that is."""
+    lengths, places = list(values.values()), range(len(values))
+    fills = [style.COLOURS[colour] for colour in colours]
+    ax.barh(places, lengths, color=fills, height=0.4)
+    for place, (name, value) in zip(places, values.items(), strict=True):
+        ax.text(0, place - 0.28, name, fontsize=9)
+        ax.text(value + 0.02, place, f"{value:.2f}", va="center", fontsize=9)
+    ax.set_yticks([])
+    ax.set_ylim(len(values) - 0.6, -0.7)
+    ax.set_xlim(0, 1.2)
+    ax.set_xticks([0, 0.5, 1])
 
 
 def draw_answer(run: Run, picture: Tensor, name: str) -> Drawing:
@@ -78,6 +95,7 @@ def draw_answer(run: Run, picture: Tensor, name: str) -> Drawing:
     picture = fitting(run, picture)
     probabilities, evidence = explain(run, picture)
     fig, (left, middle, right) = style.figure(2.7, columns=3)
+    fixed_layout(fig, left=0.01, right=0.98, bottom=0.19, top=0.9, wspace=0.15)
     pixels = picture[0].permute(1, 2, 0).numpy()
     style.picture(left, pixels, f"{name}, with the evidence", vmin=0, vmax=255)
     side = list(picture.shape[-2:])
@@ -87,22 +105,11 @@ def draw_answer(run: Run, picture: Tensor, name: str) -> Drawing:
     shown = probabilities.topk(min(5, len(probabilities)))
     names = [run.classes[i] for i in shown.indices.tolist()]
     values = shown.values.tolist()
-    middle.barh(names, values, color=style.COLOURS["1x1"], height=0.5)
-    for place, value in enumerate(values):
-        middle.text(value + 0.02, place, f"{value:.2f}", va="center", fontsize=10)
-    middle.invert_yaxis()
-    middle.set_xlim(0, 1.3)
-    middle.set_xticks([0, 0.5, 1])
+    bars(middle, dict(zip(names, values, strict=True)), ["1x1"] * len(names))
     middle.set_xlabel("predicted probability")
     left_over = without_a_third(run, picture, evidence)
     _, gone, anywhere = left_over.values()
-    colours = [style.COLOURS[name] for name in ("1x1", "3x3", "light")]
-    right.barh(list(left_over), list(left_over.values()), color=colours, height=0.5)
-    for place, value in enumerate(left_over.values()):
-        right.text(value + 0.02, place, f"{value:.2f}", va="center", fontsize=10)
-    right.invert_yaxis()
-    right.set_xlim(0, 1.3)
-    right.set_xticks([0, 0.5, 1])
+    bars(right, left_over, ["1x1", "3x3", "light"])
     right.set_xlabel(f"probability of {names[0]!r}")
     return fig, (
         f"{name}: {names[0]} with probability {values[0]:.2f}. Laid over the picture: "
