@@ -259,12 +259,12 @@ CASES = [
     ("08", "In the first {} epochs head 1 is ahead by both scores", head_1_leads),
     ("08", "the standard error is still {} points", lambda: points(0.82, sets()[1])),
     # ------------------------------------------------------------- 09 your own images
-    ("09", "standard errors ({} points each)", lambda: points(0.8, sets()[2])),
+    ("09", "Both numbers wobble by about {} points", lambda: points(0.8, sets()[2])),
     ("09", "{} epochs at {} pixels", lambda: (QUICK.epochs, QUICK.image_size)),
     ("09", "{} to {} poly cells to learn from, {} steps for everybody", borrowed),
     (
         "09",
-        "three seeds (`python tools/measure_finetuning.py {} {} {}`)",
+        "three seeds (`python tools/measure_finetuning.py {} {} {}`",
         lambda: tuple(results.table("finetuning")["seed"].unique()),
     ),
 ]

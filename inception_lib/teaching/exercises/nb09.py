@@ -36,7 +36,7 @@ def _(answer) -> str | None:
         return "not yet: |confidence − accuracy| of both groups, weighted by their size"
 
 
-@exercise("09.3", "a probability after cooling")
+@exercise("09.3", "a probability at temperature 2")
 def _(answer) -> str | None:
     value = float(answer)
     if math.isclose(value, 0.45, abs_tol=0.005):
