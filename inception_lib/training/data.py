@@ -378,5 +378,6 @@ def prepare(images: Tensor, std: float) -> Tensor:
     Grey is repeated as a view: three channels in the memory of one.
     """
     x = images.float()
-    x = x.sub_(x.mean(dim=(1, 2, 3), keepdim=True)).div_(255 * std)
+    # Nothing in place: torch 2.6 couldn't export it.
+    x = (x - x.mean(dim=(1, 2, 3), keepdim=True)) / (255 * std)
     return x.expand(-1, 3, -1, -1)
