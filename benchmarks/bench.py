@@ -60,8 +60,7 @@ def records(
 
     ``shapes[name]`` says batch_norm, precision and floating-point operations of a task.
     """
-    short = min(rounds, 10)
-    peaks = {name: peak_flops(kind, rounds=short) for name, kind in DTYPES.items()}
+    peaks = {name: peak_flops(dtype, rounds=rounds) for name, dtype in DTYPES.items()}
     seconds = interleaved(tasks, rounds)
     reference = seconds.iloc[:, 0]
     rows = []
@@ -222,7 +221,7 @@ def peaks(rounds: int) -> list[dict]:
             "name": f"peak, {kind}",
             "mode": "peak",
             "precision": precision,
-            "gflops": round(peak_flops(dtype, kind, min(rounds, 10)) / 1e9),
+            "gflops": round(peak_flops(dtype, kind, rounds) / 1e9),
         }
         for kind in ("convolution", "matrix product")
         for precision, dtype in DTYPES.items()

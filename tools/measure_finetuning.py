@@ -3,7 +3,7 @@
 python tools/measure_finetuning.py [SEED ...] appends to
 inception_lib/teaching/data/finetuning.csv: the scores on the poly cells of the
 validation set, after the same number of steps for every way and every number of images.
-About 12 minutes for a seed, on one core without bfloat16.
+About 19 minutes for a seed, on one busy core without bfloat16.
 """
 
 import sys

@@ -145,17 +145,26 @@ def deletion(
     ValueError if G² isn't a square or ``steps`` doesn't divide it.
     """
     check_positive(steps=steps)
-    n, squares = order.shape
+    squares = order.shape[1]
     grid = round(squares**0.5)
     if grid**2 != squares or squares % steps:
         raise ValueError(
             f"{squares} squares in {steps} steps: choose a square number of squares "
             "and steps that divide it"
         )
+    taken = [squares // steps * i for i in range(steps + 1)]
+    return torch.stack([score(without(x, order, t, fill)) for t in taken], dim=1)
+
+
+def without(x: Tensor, order: Tensor, count: int, fill: Tensor) -> Tensor:
+    """N×3×H×W images, the first ``count`` squares of ``order`` (as in ``deletion``)
+    replaced by ``fill``.
+    """
+    n, squares = order.shape
+    grid = round(squares**0.5)
     place_in_order = order.argsort(1).view(n, 1, grid, grid).float()
     when = F.interpolate(place_in_order, x.shape[-2:], mode="nearest")
-    taken = [squares // steps * i for i in range(steps + 1)]
-    return torch.stack([score(torch.where(when < t, fill, x)) for t in taken], dim=1)
+    return torch.where(when < count, fill, x)
 
 
 def rank_correlation(one: Tensor, other: Tensor) -> Tensor:

@@ -8,13 +8,12 @@ import torch.nn.functional as F
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from ..analysis.attribution import class_activation_map, ranking
+from ..analysis.attribution import class_activation_map, ranking, without
 from ..training import Run, prepare
 from ..training.calibration import calibration_error, reliability
 from . import style
 from .predictions import SERIES
 from .sliders.explorer import Drawing
-from .sliders.pooling import fixed_layout
 
 GRID = 6  # squares along a side, of which a third are greyed
 
@@ -61,10 +60,7 @@ def without_a_third(run: Run, picture: Tensor, evidence: Tensor) -> dict[str, fl
     chance = torch.rand(3, *[GRID] * 2, generator=torch.Generator().manual_seed(0))
     orders = torch.cat([ranking(evidence[None], GRID), ranking(chance, GRID)])
     grey = torch.zeros_like(x)  # the picture's own mean, which prepare takes away
-    pictures = torch.cat([x, x.expand(len(orders), -1, -1, -1)])
-    place_in_order = orders.argsort(1).view(-1, 1, GRID, GRID).float()
-    when = F.interpolate(place_in_order, x.shape[-2:], mode="nearest")
-    pictures[1:] = torch.where(when < GRID**2 // 3, grey, pictures[1:])
+    pictures = torch.cat([x, without(x, orders, GRID**2 // 3, grey)])
     pictures = pictures.contiguous(memory_format=torch.channels_last)
     probabilities = run.model.eval()(pictures).softmax(1)
     whole, by_map, *by_chance = probabilities[:, probabilities[0].argmax()].tolist()
@@ -95,7 +91,7 @@ def draw_answer(run: Run, picture: Tensor, name: str) -> Drawing:
     picture = fitting(run, picture)
     probabilities, evidence = explain(run, picture)
     fig, (left, middle, right) = style.figure(2.7, columns=3)
-    fixed_layout(fig, left=0.01, right=0.98, bottom=0.19, top=0.9, wspace=0.15)
+    style.fixed_layout(fig, left=0.01, right=0.98, bottom=0.19, top=0.9, wspace=0.15)
     pixels = picture[0].permute(1, 2, 0).numpy()
     style.picture(left, pixels, f"{name}, with the evidence", vmin=0, vmax=255)
     side = list(picture.shape[-2:])

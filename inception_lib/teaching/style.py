@@ -53,6 +53,12 @@ def figure(
     return fig, axes
 
 
+def fixed_layout(fig: Figure, **margins: float) -> None:
+    """Margins by hand: computing them takes as long as all the rest of a redraw."""
+    fig.set_layout_engine(None)
+    fig.subplots_adjust(**margins)
+
+
 def picture(ax: Axes, image, title: str = "", **imshow) -> None:
     """Show an H×W or H×W×3 image without ticks; grey images in grey."""
     ax.imshow(image, **{"cmap": "gray", **imshow})

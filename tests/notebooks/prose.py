@@ -1,5 +1,6 @@
 """Does a notebook's text state a number that is computed here?"""
 
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -14,10 +15,25 @@ Case = tuple[str, str, Callable[[], object]]
 
 
 @cache
+def read(name: str) -> nbformat.NotebookNode:
+    return nbformat.read(next(NOTEBOOKS.glob(f"{name}_*.ipynb")), as_version=4)
+
+
+@cache
 def text(name: str) -> str:
-    notebook = nbformat.read(next(NOTEBOOKS.glob(f"{name}_*.ipynb")), as_version=4)
-    prose = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    prose = [cell.source for cell in read(name).cells if cell.cell_type == "markdown"]
     return " ".join(" ".join(prose).split())
+
+
+def shown(name: str, cell: str) -> str:
+    """All that a cell put out: texts, tables, descriptions of pictures."""
+    (outputs,) = [c.outputs for c in read(name).cells if c.id == cell]
+    return str(outputs)
+
+
+def sets() -> list[int]:
+    """How many cells there are to learn from, to choose with, to test."""
+    return [int(n) for n in re.findall(r"(\d+) to ", shown("07", "07-data"))]
 
 
 def parametrize(cases: list[Case]):

@@ -4,7 +4,6 @@ import math
 import re
 from dataclasses import replace
 
-import nbformat
 import prose
 import torch
 import torchvision
@@ -30,20 +29,6 @@ FIRST_ROW = [  # by channel; by direction, its column pass and its row pass
     costs.convolution(3, 192, (7, 1), 112, bias=False, groups=3),
     costs.convolution(192, 64, (1, 7), 112, bias=False, groups=64),
 ]
-
-
-def shown(name, cell):
-    """All that a cell put out: texts, tables, descriptions of pictures."""
-    notebook = nbformat.read(
-        next(prose.NOTEBOOKS.glob(f"{name}_*.ipynb")), as_version=4
-    )
-    (outputs,) = [c.outputs for c in notebook.cells if c.id == cell]
-    return str(outputs)
-
-
-def sets():
-    """How many cells there are to learn from, to choose with, to test."""
-    return [int(n) for n in re.findall(r"(\d+) to ", shown("07", "07-data"))]
 
 
 def as_many_numbers_as_the_image():
@@ -111,7 +96,7 @@ def powers_of_ten_lost():
 
 def explosion():
     """The three sums that 05 prints: the paper, no reductions, naive."""
-    found = re.findall(r"\d+\.\d\d", shown("05", "05-explosion-table"))
+    found = re.findall(r"\d+\.\d\d", prose.shown("05", "05-explosion-table"))
     return [float(number) for number in found[:3]]
 
 
@@ -171,7 +156,7 @@ CASES = [
         "ending has {} times as many weights",
         lambda: costs.module_inputs(80)["4a"][1] ** 2,
     ),
-    ("03", "{} images to judge by", lambda: sets()[1]),
+    ("03", "{} images to judge by", lambda: prose.sets()[1]),
     (
         "03",
         "more than {} of VGG-16's {:.0f} million parameters",
@@ -223,7 +208,11 @@ CASES = [
             )
         ],
     ),
-    ("04", "{} steps. Will the network", lambda: sets()[0] // 3 // RECIPE.batch_size),
+    (
+        "04",
+        "{} steps. Will the network",
+        lambda: prose.sets()[0] // 3 // RECIPE.batch_size,
+    ),
     (
         "04",
         "that is never less than {} in {}",

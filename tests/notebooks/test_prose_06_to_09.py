@@ -2,9 +2,7 @@
 
 import re
 from functools import cache
-from pathlib import Path
 
-import nbformat
 import prose
 import torch
 
@@ -16,20 +14,7 @@ from inception_lib.teaching.trained import QUICK
 from inception_lib.training import TrainingConfig, baseline, metrics
 from inception_lib.training.loop import AUGMENTATION, image_sizes
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 RECIPE = TrainingConfig()
-
-
-def shown(name, cell):
-    """All that a cell put out: texts, tables, descriptions of pictures."""
-    notebook = nbformat.read(next(NOTEBOOKS.glob(f"{name}_*.ipynb")), as_version=4)
-    (outputs,) = [c.outputs for c in notebook.cells if c.id == cell]
-    return str(outputs)
-
-
-def sets():
-    """How many cells there are to learn from, to choose with, to test."""
-    return [int(n) for n in re.findall(r"(\d+) to ", shown("07", "07-data"))]
 
 
 def points(accuracy, n):
@@ -38,7 +23,7 @@ def points(accuracy, n):
 
 
 def defective_in_test():
-    told = shown("07", "07-confusion")
+    told = prose.shown("07", "07-confusion")
     counts = re.search(r"(\d+) defective cells right and (\d+) wrong", told)
     return sum(int(n) for n in counts.groups())
 
@@ -58,7 +43,7 @@ def long_runs_differ():
     """Whether the two long runs differ by more than the test set's standard error."""
     scores = results.summary("seeds")["test_accuracy", "mean"]
     large, small = scores["long"], scores["long at 128 px"]
-    error = metrics.standard_error(large, sets()[2])
+    error = metrics.standard_error(large, prose.sets()[2])
     return "less" if abs(large - small) < error else "more"
 
 
@@ -100,7 +85,7 @@ def head_1_leads():
 def borrowed():
     """The fewest and the most images of 09's table, and the steps of its tool."""
     images = results.table("finetuning")["images"]
-    tool = (NOTEBOOKS.parent / "tools" / "measure_finetuning.py").read_text()
+    tool = (prose.NOTEBOOKS.parent / "tools" / "measure_finetuning.py").read_text()
     return images.min(), images.max(), re.search(r"^STEPS = (\d+)$", tool, re.M)[1]
 
 
@@ -114,13 +99,15 @@ CASES = [
     (
         "06",
         "{} the test set.",
-        lambda: ["", "About", "About twice"][round(0.85 * 0.15 / 0.01**2 / sets()[2])],
+        lambda: ["", "About", "About twice"][
+            round(0.85 * 0.15 / 0.01**2 / prose.sets()[2])
+        ],
     ),
     # -------------------------------------------------------------------- 07 training
     (
         "07",
         "Before the loop does it {:,} times",
-        lambda: RECIPE.epochs * (sets()[0] // RECIPE.batch_size),
+        lambda: RECIPE.epochs * (prose.sets()[0] // RECIPE.batch_size),
     ),
     ("07", "AdamW with a learning rate of {} at its peak", lambda: RECIPE.peak_lr),
     (
@@ -141,7 +128,7 @@ CASES = [
     (
         "07",
         "{} images have a standard error of about {} points",
-        lambda: (sets()[1], points(0.85, sets()[1])),
+        lambda: (prose.sets()[1], points(0.85, prose.sets()[1])),
     ),
     (
         "07",
@@ -209,12 +196,12 @@ CASES = [
     (
         "07",
         "With a standard error of {} points, that is a draw",
-        lambda: points(defaults("test_accuracy").mean(), sets()[2]),
+        lambda: points(defaults("test_accuracy").mean(), prose.sets()[2]),
     ),
     (
         "07",
         "sees a {} more images",
-        lambda: {3: "third"}[sets()[0] / sets()[1]],
+        lambda: {3: "third"}[prose.sets()[0] / prose.sets()[1]],
     ),
     ("07", "on the test set they differ by {} than a standard error", long_runs_differ),
     # -------------------------------------------------------------- 08 looking inside
@@ -254,12 +241,20 @@ CASES = [
     (
         "08",
         "The standard error of an accuracy on {} cells is {} points",
-        lambda: (sets()[1], points(0.83, sets()[1])),
+        lambda: (prose.sets()[1], points(0.83, prose.sets()[1])),
     ),
     ("08", "In the first {} epochs head 1 is ahead by both scores", head_1_leads),
-    ("08", "the standard error is still {} points", lambda: points(0.82, sets()[1])),
+    (
+        "08",
+        "the standard error is still {} points",
+        lambda: points(0.82, prose.sets()[1]),
+    ),
     # ------------------------------------------------------------- 09 your own images
-    ("09", "Both numbers wobble by about {} points", lambda: points(0.8, sets()[2])),
+    (
+        "09",
+        "Both numbers wobble by about {} points",
+        lambda: points(0.8, prose.sets()[2]),
+    ),
     ("09", "{} epochs at {} pixels", lambda: (QUICK.epochs, QUICK.image_size)),
     ("09", "{} to {} poly cells to learn from, {} steps for everybody", borrowed),
     (

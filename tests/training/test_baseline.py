@@ -1,4 +1,4 @@
-"""The baseline: what it computes, and how long that may take."""
+"""The baseline: what it computes, and how good it is."""
 
 import numpy as np
 import pytest

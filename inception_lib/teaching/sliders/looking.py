@@ -14,7 +14,7 @@ from ...analysis.receptive_field import BRANCHES, View
 from ...model import GOOGLENET_WIDTHS
 from .. import style
 from .explorer import Drawing, explorer
-from .pooling import fixed_layout, highest_place
+from .pooling import highest_place
 
 DASHES = dict(zip([*BRANCHES, "trunk"], [*style.DASHES, "-"], strict=True))
 PLACES = {"corner": 0.0, "off centre": 0.35, "middle": 0.5}
@@ -74,7 +74,7 @@ def shown_channels(maps: Tensor, stage: str, count: int = 8) -> list:
 def draw_features(image: Tensor, maps: Tensor, stage: str, title: str) -> Drawing:
     """An image (C×S×S uint8) and eight of a stage's maps (C×H×W), two per branch."""
     fig, axes = style.figure(3.3, rows=2, columns=5)
-    fixed_layout(fig, left=0.01, right=0.99, bottom=0.06, top=0.85, hspace=0.3)
+    style.fixed_layout(fig, left=0.01, right=0.99, bottom=0.06, top=0.85, hspace=0.3)
     for ax in axes[:, 0]:
         ax.set_axis_off()
     whole = fig.add_axes((0.01, 0.2, 0.19, 0.55))
@@ -138,7 +138,7 @@ def draw_views(
     number = round(PLACES[place] * (count - 1))
     middle = first + number * jump
     fig, (left, right) = style.figure(3.2, columns=2, width_ratios=[2, 3])
-    fixed_layout(fig, left=0.02, right=0.97, bottom=0.17, top=0.9, wspace=0.35)
+    style.fixed_layout(fig, left=0.02, right=0.97, bottom=0.17, top=0.9, wspace=0.35)
     style.picture(left, pixels(image), vmin=0, vmax=255)
     for branch, view in views.items():
         left.add_patch(square(view, middle, middle, branch))
@@ -197,7 +197,7 @@ def draw_attribution(
     is: at most three of ``ORDERS``. The lower the first lies, the truer the map.
     """
     fig, (left, middle, right) = style.figure(2.9, columns=3, width_ratios=[3, 3, 4])
-    fixed_layout(fig, left=0.01, right=0.98, bottom=0.17, top=0.85, wspace=0.16)
+    style.fixed_layout(fig, left=0.01, right=0.98, bottom=0.17, top=0.85, wspace=0.16)
     style.picture(left, pixels(image), vmin=0, vmax=255)
     overlay(middle, image, heat)
     middle.set_title(f"{method}, {heat.shape[0]}×{heat.shape[1]}", fontsize=9)

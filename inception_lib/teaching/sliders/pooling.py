@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from ipywidgets import IntSlider, ToggleButtons, VBox
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
@@ -30,7 +29,7 @@ def draw_pooling(map_size: int, channels: int, classes: int) -> Drawing:
     )
 
     fig, (bars, line) = style.figure(2.7, columns=2, width_ratios=[3, 2])
-    fixed_layout(fig, left=0.1, right=0.98, bottom=0.19, top=0.9, wspace=0.4)
+    style.fixed_layout(fig, left=0.1, right=0.98, bottom=0.19, top=0.9, wspace=0.4)
     grey, blue = style.COLOURS["trunk"], style.COLOURS["1x1"]
     bars.barh(1, flat, color=grey, hatch="//", edgecolor="white", height=0.5)
     bars.barh(0, averaged, color=blue, height=0.5)
@@ -83,7 +82,7 @@ def draw_activation_map(
     without ``smooth`` the h×w places are shown as they are.
     """
     fig, (left, right) = style.figure(3.6, columns=2)
-    fixed_layout(fig, left=0.01, right=0.88, bottom=0.06, top=0.93, wspace=0.04)
+    style.fixed_layout(fig, left=0.01, right=0.88, bottom=0.06, top=0.93, wspace=0.04)
     pixels, side = image[0].numpy(), image.shape[-1]
     style.picture(left, pixels, title, vmin=0, vmax=255)
     style.picture(right, pixels, vmin=0, vmax=255)
@@ -117,12 +116,6 @@ def highest_place(heat: Tensor) -> str:
     down = ["upper", "middle", "lower"][3 * row // heat.shape[0]]
     along = ["left", "centre", "right"][3 * column // heat.shape[1]]
     return f"{down} {along}"
-
-
-def fixed_layout(fig: Figure, **margins: float) -> None:
-    """Margins by hand: computing them takes as long as all the rest of a redraw."""
-    fig.set_layout_engine(None)
-    fig.subplots_adjust(**margins)
 
 
 def browse_activation_maps(
