@@ -39,6 +39,7 @@ def draw_crops(
     height, width = own[0].height, own[0].width
 
     fig, (left, right) = style.figure(3.0, columns=2)
+    style.fixed_layout(fig, left=0.01, right=0.98, bottom=0.03, top=0.92, wspace=0.04)
     title = f"{width}×{height}, the {square} square: {len(own)} crops"
     style.picture(left, picture, title, extent=(0, width, height, 0))
     for top, x, side in boxes:
@@ -57,7 +58,7 @@ def draw_crops(
     seen = 100 * coverage(rows, columns, crops)
     middle, corner = seen[rows // 2, columns // 2], seen[0, 0]
     style.picture(right, seen, "how often each place is seen", vmin=0, vmax=100)
-    fig.colorbar(right.images[0], ax=right, label="% of the 144 crops", shrink=0.75)
+    fig.colorbar(right.images[0], ax=right, label="% of the 144 crops", shrink=0.8)
     return fig, (
         f"A picture scaled to {width}×{height}. Solid: the {square} square, {scale} "
         f"pixels wide; dashed: its four corners and its centre at {SIZE}×{SIZE}; each "
