@@ -172,7 +172,7 @@ def test_every_explorer_is_driven():
     assert set(every_explorer_is_here()) - {"explorer"} == {
         *("bottleneck", "module", "heads", "pooling", "browse_predictions"),
         *("browse_activation_maps", "explore", "squeezed", "speed"),
-        *("browse_features", "browse_views", "browse_attributions"),
+        *("browse_features", "browse_views", "browse_attributions", "browse_crops"),
     }
 
 
