@@ -2,12 +2,11 @@
 
 import json
 from pathlib import Path
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from ..model.serving import Serving, for_serving
+from ..model.serving import folded
 from .checkpoint import Run, write_file
 from .data import prepare
 
@@ -23,9 +22,8 @@ class Deployed(nn.Module):
 
     def __init__(self, run: Run):
         super().__init__()
-        serving = cast(Serving, for_serving(run.model, precision="float32"))
         # Other programs have their own layout of memory: back to the plain one.
-        self.network = serving.network.to(memory_format=torch.contiguous_format)
+        self.network = folded(run.model).to(memory_format=torch.contiguous_format)
         self.pixel_std = run.pixel_std
 
     def forward(self, pixels: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from inception_lib import for_serving
+from inception_lib.model.serving import PackedConv2d
 
 FORMS = {
     "paper": {},
@@ -46,6 +47,27 @@ def test_nothing_is_left_to_skip(model):
     kinds = {type(layer).__name__ for layer in served.modules()}
     assert not kinds & {"BatchNorm2d", "InceptionAux"}
     assert not served.training
+
+
+def test_packed_weights_fit_every_batch_and_size(network):
+    """oneDNN packs them for no size in particular."""
+    model = network(image_size=64, batch_norm=True).eval()
+    served = for_serving(model, precision="float32")
+    assert any(isinstance(layer, PackedConv2d) for layer in served.modules())
+    for n, size in [(1, 64), (3, 97), (1, 224), (9, 40)]:
+        x = torch.randn(n, 3, size, size)
+        with torch.inference_mode():
+            assert_close(served(x), model(x), rtol=1e-4, atol=1e-4)
+
+
+def test_without_onednn_nothing_is_packed(network, monkeypatch):
+    model = network(image_size=64, batch_norm=True).eval()
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    served = for_serving(model, precision="float32")
+    assert not any(isinstance(layer, PackedConv2d) for layer in served.modules())
+    x = torch.randn(2, 3, 64, 64)
+    with torch.inference_mode():
+        assert_close(served(x), model(x), rtol=1e-4, atol=1e-4)
 
 
 def test_auto_measures(network, monkeypatch):
