@@ -15,23 +15,27 @@ from .layers import BasicConv2d
 class PackedConv2d(nn.Module):
     """A convolution and its ReLU in one call: N×C×H×W -> N×C'×H'×W', on a processor.
 
-    The weights lie as oneDNN computes with them; a plain convolution brings them there
-    in every call, which is a fifth of the time of a batch of one. These are the
-    operators that ``torch.compile`` writes; they know no gradients.
+    oneDNN computes with weights in a layout that depends on the shape of the images. A
+    plain convolution brings them there in every call, which is a fifth of the time of a
+    batch of one; here this is done when the shape changes. These are the operators that
+    ``torch.compile`` writes; they know no gradients.
     """
 
     def __init__(self, conv: nn.Conv2d):
         super().__init__()
-        self.bias = None if conv.bias is None else conv.bias.detach()
+        self.conv = conv
         padding = cast(tuple[int, ...], conv.padding)
         self.form = list(padding), list(conv.stride), list(conv.dilation), conv.groups
-        self.weight = torch.ops.mkldnn._reorder_convolution_weight(
-            conv.weight.detach(), *self.form
-        )
+        self.shape: torch.Size | None = None
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.shape != self.shape:
+            self.packed = torch.ops.mkldnn._reorder_convolution_weight(
+                self.conv.weight, *self.form, list(x.shape)
+            )
+            self.shape = x.shape
         return torch.ops.mkldnn._convolution_pointwise(
-            x, self.weight, self.bias, *self.form, "relu", [], ""
+            x, self.packed, self.conv.bias, *self.form, "relu", [], ""
         )
 
 

@@ -50,11 +50,11 @@ def test_nothing_is_left_to_skip(model):
 
 
 def test_packed_weights_fit_every_batch_and_size(network):
-    """oneDNN packs them for no size in particular."""
+    """They are packed anew when it changes, and when it changes back."""
     model = network(image_size=64, batch_norm=True).eval()
     served = for_serving(model, precision="float32")
     assert any(isinstance(layer, PackedConv2d) for layer in served.modules())
-    for n, size in [(1, 64), (3, 97), (1, 224), (9, 40)]:
+    for n, size in [(1, 64), (3, 97), (1, 224), (1, 64)]:
         x = torch.randn(n, 3, size, size)
         with torch.inference_mode():
             assert_close(served(x), model(x), rtol=1e-4, atol=1e-4)
