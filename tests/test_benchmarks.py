@@ -1,6 +1,7 @@
 """The benchmark runs, and the README shows what was measured."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import bench  # noqa: E402
+import processes  # noqa: E402
 import report  # noqa: E402
 
 FIELDS = {
@@ -76,3 +78,14 @@ def test_figure_shows_what_was_measured():
         2 * len(report.SHOWN["train"]),
         2 * len(report.SHOWN["infer"]),
     ]
+
+
+def test_two_processes_are_measured_beside_one(monkeypatch, capfd):
+    options = "--image-size 64 --batch-size 4 --precision float32 --rounds 1 --steps 1"
+    monkeypatch.setattr(sys, "argv", ["processes.py", *options.split()])
+    processes.main()
+    one, two, ratio = re.search(
+        r"one +([\d.]+) +two +([\d.]+) images/s +([\d.]+)", capfd.readouterr().out
+    ).groups()
+    assert float(one) > 0 and float(two) > 0
+    assert float(ratio) == pytest.approx(float(two) / float(one), abs=0.1)
