@@ -1,10 +1,12 @@
 """The arrows between the packages, and the one place of the network's widths."""
 
+import ast
 import json
 import re
 import runpy
 import subprocess
 import sys
+import tomllib
 from dataclasses import astuple
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,6 +25,7 @@ MAY_KNOW = {
     "training": {"model"},
     "teaching": {"model", "analysis", "training"},
 }
+DISTRIBUTION = {"PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn"}
 HEAVY = ("torchvision", "matplotlib", "seaborn", "pandas", "ipywidgets", "sklearn")
 
 
@@ -106,6 +109,55 @@ def test_importing_the_network_stays_light():
     code = f"import sys, inception_lib; print(set({HEAVY}) & set(sys.modules))"
     command = [sys.executable, "-c", code]
     assert subprocess.check_output(command, cwd=ROOT, text=True).strip() == "set()"
+
+
+def from_elsewhere(file: Path) -> tuple[set[str], set[str]]:
+    """Packages that a file imports with itself, and those that it imports later: in a
+    function, or for the type checker alone.
+    """
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    late = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        or (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+        for inner in ast.walk(node)
+    }
+    found: tuple[set[str], set[str]] = (set(), set())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names = [node.module or ""]
+        else:
+            continue
+        packages = {name.partition(".")[0] for name in names}
+        found[node in late].update(packages - sys.stdlib_module_names - {LIBRARY.name})
+    return found
+
+
+def test_a_plain_installation_imports_everything_but_the_lessons():
+    """What a module needs at once is a dependency, what a function needs is in lab."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+    def names(requirements):
+        return {re.match(r"[\w-]+", one).group() for one in requirements}
+
+    base = names(project["dependencies"])
+    lab = names(project["optional-dependencies"]["lab"])
+    seen = set()
+    for file in LIBRARY.rglob("*.py"):
+        if "teaching" in file.parts:
+            continue
+        at_once, late = (
+            {DISTRIBUTION.get(name, name) for name in packages}
+            for packages in from_elsewhere(file)
+        )
+        assert at_once <= base, f"{file.relative_to(ROOT)} imports {at_once - base}"
+        assert late <= base | lab, f"{file.relative_to(ROOT)} imports {late}"
+        seen |= at_once | late
+    # The reader of imports sees both kinds.
+    assert {"torch", "pillow", "onnx", "scikit-learn"} <= seen
 
 
 def code_of(file: Path) -> str:

@@ -6,21 +6,37 @@ SVM with a Gaussian kernel then compares whole images by these numbers.
 
 The settings (image and square size, the SVM's C and gamma) won a five-fold
 cross-validation on the training set of the solar cells; neither the validation nor the
-test set was used. Needs scikit-image and scikit-learn.
+test set was used. Needs scikit-image and scikit-learn, imported where they are used:
+the library does without them.
 """
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from skimage.feature import hog
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
 from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 HOG_SIZE = 192  # pixels: 8×8 squares of 24 pixels, in 7×7 overlapping blocks of 2×2
 HOG = {"orientations": 9, "pixels_per_cell": (24, 24), "cells_per_block": (2, 2)}
 HOG_FEATURES = 7 * 7 * 2 * 2 * 9
+
+
+@contextmanager
+def told_what_to_install() -> Iterator[None]:
+    """An import that fails in here says what is missing."""
+    try:
+        yield
+    except ImportError as error:
+        raise ImportError(
+            "the baseline needs scikit-image and scikit-learn: "
+            'pip install "inception-lib[lab]"'
+        ) from error
 
 
 def majority_class(labels: Tensor) -> int:
@@ -30,6 +46,8 @@ def majority_class(labels: Tensor) -> int:
 
 def hog_features(images: Tensor) -> np.ndarray:
     """N×C×S×S uint8 -> N×1764 float32; of three colours, the steepest at each pixel."""
+    with told_what_to_install():
+        from skimage.feature import hog
     features = np.empty((len(images), HOG_FEATURES), np.float32)
     for i, image in enumerate(images):
         small = TF.resize(image, [HOG_SIZE, HOG_SIZE], antialias=True)
@@ -37,11 +55,15 @@ def hog_features(images: Tensor) -> np.ndarray:
     return features
 
 
-def hog_svm() -> Pipeline:
+def hog_svm() -> "Pipeline":
     """An untrained classifier of HOG features, with the methods of scikit-learn.
 
     ``decision_function`` gives N scores for two classes, positive for the second.
     """
+    with told_what_to_install():
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+        from sklearn.svm import SVC
     return make_pipeline(StandardScaler(), SVC(C=3, gamma=2 / HOG_FEATURES))
 
 

@@ -1,6 +1,7 @@
 """From a run to files that other programs use: ONNX, torch.export, a model card."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -50,9 +51,15 @@ def save_for_use(run: Run, folder: str | Path, scores: dict | None = None) -> Pa
 
     Both models take N×C×S×S uint8 pixels named ``pixels`` and give N×K probabilities
     named ``probabilities``; N is free. ``scores`` are the test scores for the card.
-    Needs the packages onnx and onnxscript. Raises OSError if the folder can't be
-    written.
+    Needs the packages onnx and onnxscript, else an ImportError. Raises OSError if the
+    folder can't be written.
     """
+    missing = [name for name in ("onnx", "onnxscript") if find_spec(name) is None]
+    if missing:  # said before anything is written
+        raise ImportError(
+            f"writing an ONNX file needs {' and '.join(missing)}: "
+            'pip install "inception-lib[lab]"'
+        )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     program = export_program(run)

@@ -1,5 +1,7 @@
 """The baseline: what it computes, and how good it is."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -65,3 +67,16 @@ def test_the_svm_beats_the_majority_by_far():
     # Ten points above the majority class are five standard errors of 492 images.
     assert ((decisions > 0) == labels).mean() > majority + 0.1
     assert roc_auc_score(labels, decisions) > 0.83
+
+
+@pytest.mark.parametrize(
+    "package, call",
+    [
+        ("skimage.feature", lambda: hog_features(torch.zeros(0))),
+        ("sklearn.pipeline", hog_svm),
+    ],
+)
+def test_without_its_packages_it_says_what_to_install(monkeypatch, package, call):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ImportError, match=r'pip install "inception-lib\[lab\]"'):
+        call()

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from inception_lib.training import Run, TrainingConfig
+from inception_lib.training import Run, TrainingConfig, export
 from inception_lib.training.checkpoint import build_model
 from inception_lib.training.export import model_card, save_for_use
 from inception_lib.training.predict import predict
@@ -40,3 +40,10 @@ def test_the_card_says_what_a_user_must_know(run, folder):
     for part in ("functional, defective", "N×1×64×64", "accuracy 0.812", "BY-NC-SA"):
         assert part in card
     assert "not measured" in model_card(run)
+
+
+def test_without_onnx_nothing_is_written(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match="needs onnx and onnxscript: pip install"):
+        save_for_use(run, tmp_path)
+    assert list(tmp_path.iterdir()) == []
