@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import runpy
 import sys
 import tomllib
 from pathlib import Path
@@ -96,20 +97,28 @@ def test_the_lesson_takes_90_minutes_and_each_notebook_has_goals_and_a_day():
     assert len(days) == len(set(days))
 
 
-@pytest.mark.parametrize("repository", ["", "someone/inception"])
-def test_binder_and_colab_are_offered_for_a_known_repository_only(repository):
+@pytest.mark.parametrize("repository", ["", "someone/x"])
+def test_links_to_a_repository_of_any_owner(tools, monkeypatch, repository):
+    """From the two variables, through Sphinx's settings, to a notebook's page."""
+    monkeypatch.setattr(sys, "path", [*sys.path])  # the settings add to it
+    monkeypatch.setenv("SITE_REPOSITORY", repository)
+    monkeypatch.setenv("SITE_BRANCH", "spring")
+    settings = runpy.run_path(str(ROOT / "docs" / "conf.py"))
     text = (ROOT / "docs" / "_templates" / "page.html").read_text()
     base = "{% block content %}THE PAGE{% endblock %}"
     templates = Environment(loader=DictLoader({"!page.html": base, "page.html": text}))
     html = templates.get_template("page.html").render(
         pagename="notebooks/01_bottleneck",
-        repository=repository,
-        branch="main",
         pathto=lambda target, resource: f"../{target}",
+        **settings["html_context"],
     )
-    links = re.findall('href="(https:[^"]+)"', html)
     notebook = "notebooks/01_bottleneck.ipynb"
-    binder = f"mybinder.org/v2/gh/{repository}/main?urlpath=lab/tree/{notebook}"
-    colab = f"colab.research.google.com/github/{repository}/blob/main/{notebook}"
-    assert links == ([f"https://{binder}", f"https://{colab}"] if repository else [])
+    expected = [
+        f"https://github.com/someone/x/blob/spring/{notebook}",
+        f"https://mybinder.org/v2/gh/someone/x/spring?urlpath=lab/tree/{notebook}",
+        f"https://colab.research.google.com/github/someone/x/blob/spring/{notebook}",
+    ]
+    assert re.findall('href="(https:[^"]+)"', html) == (expected if repository else [])
+    install = "[lab] @ git+https://github.com/someone/x@spring"
+    assert (install in html) == bool(repository)
     assert "THE PAGE" in html and 'href="01_bottleneck.ipynb"' in html
