@@ -1,9 +1,13 @@
 """Other people's weights: torchvision's GoogLeNet in, ours out, and the Caffe form."""
 
+import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.hub import download_url_to_file, get_dir
 
 from .googlenet import GoogLeNet
 from .layers import shape_of
@@ -114,18 +118,41 @@ def download_imagenet() -> GoogLeNet:
 
     Downloads 50 MB, once. Images: 224×224, (pixel − 0.5) / 0.5; see
     ``transform_input``. The file holds heads too, but they were never trained. Raises
-    ConnectionError without a network, with the way round it.
+    ConnectionError without a network, with the way round it, and ValueError if what was
+    downloaded before is another file.
     """
     from torchvision.models import GoogLeNet_Weights
 
-    weights = GoogLeNet_Weights.IMAGENET1K_V1
-    try:
-        state = weights.get_state_dict(progress=True, check_hash=True)
-    except OSError as error:  # no network is one, too
-        raise ConnectionError(
-            f"the ImageNet weights can't be downloaded ({error}): fetch {weights.url} "
-            "on another machine, then call from_torchvision(torch.load(file, "
-            "weights_only=True))"
-        ) from error
+    state = published(GoogLeNet_Weights.IMAGENET1K_V1.url)
     trunk = {k: v for k, v in state.items() if not k.startswith("aux")}
     return from_torchvision(trunk).eval()
+
+
+def published(url: str) -> dict[str, Tensor]:
+    """The tensors in a file that PyTorch publishes; it stays in PyTorch's own cache.
+
+    The file's name ends in the beginning of its SHA-256, which is checked whenever the
+    file is read: PyTorch itself checks it after the download only, and then would run
+    what a changed file says.
+    """
+    name = url.rpartition("/")[2]
+    prefix = name.partition(".")[0].rpartition("-")[2]
+    path = Path(get_dir(), "checkpoints", name)
+    if not path.exists():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            download_url_to_file(url, str(path), prefix)
+        except (OSError, RuntimeError) as error:  # no network; another checksum
+            raise ConnectionError(
+                f"the published weights can't be downloaded ({error}): fetch {url} on "
+                f"another machine and copy it to {path}"
+            ) from error
+    try:
+        if not hashlib.sha256(path.read_bytes()).hexdigest().startswith(prefix):
+            raise ValueError("another checksum")
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged or malicious file fails in many ways
+        raise ValueError(
+            f"{path} is not the file of weights that was published: delete it, and it "
+            "will be downloaded again"
+        ) from error

@@ -1,5 +1,6 @@
 """torchvision's network and a Caffe-like ONNX file against ours, with their weights."""
 
+import hashlib
 import warnings
 from urllib.error import URLError
 
@@ -148,20 +149,54 @@ def test_a_model_is_not_a_state_dict():
         interop.to_torchvision(nn.Linear(2, 2))
 
 
-def test_the_published_weights_without_a_network(monkeypatch):
-    def offline(self, **_):
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache of PyTorch's, and no network."""
+    asked = []
+
+    def offline(url, path, prefix):
+        asked.append((url, path, prefix))
         raise URLError("no route to host")
 
-    monkeypatch.setattr(GoogLeNet_Weights, "get_state_dict", offline)
-    with pytest.raises(ConnectionError, match="googlenet-.*on another machine"):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(interop, "download_url_to_file", offline)
+    return asked
+
+
+def test_the_published_weights_without_a_network(cache, tmp_path):
+    with pytest.raises(ConnectionError, match="no route.*on another machine"):
         interop.download_imagenet()
+    path = tmp_path / "hub" / "checkpoints" / "googlenet-1378be20.pth"
+    assert cache == [(GoogLeNet_Weights.DEFAULT.url, str(path), "1378be20")]
+
+
+def test_a_download_with_another_checksum_is_one_sentence(cache, monkeypatch):
+    def another(url, path, prefix):
+        raise RuntimeError('invalid hash value (expected "1378be20", got "00")')
+
+    monkeypatch.setattr(interop, "download_url_to_file", another)
+    with pytest.raises(ConnectionError, match="downloaded .invalid hash") as caught:
+        interop.download_imagenet()
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_file_is_read_only_if_its_checksum_is_in_its_name(cache, tmp_path):
+    torch.save({"a": torch.ones(2)}, tmp_path / "file")
+    content = (tmp_path / "file").read_bytes()
+    prefix = hashlib.sha256(content).hexdigest()[:8]
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    (folder / f"net-{prefix}.pth").write_bytes(content)
+    assert interop.published(f"https://a.b/c/net-{prefix}.pth")["a"].tolist() == [1, 1]
+    (folder / f"net-{prefix}.pth").write_bytes(content + b"\n")
+    with pytest.raises(ValueError, match=f"net-{prefix}.pth is not the file .*delete"):
+        interop.published(f"https://a.b/c/net-{prefix}.pth")
+    assert cache == []
 
 
 def test_the_published_weights_are_loaded_without_their_heads(monkeypatch):
     model = theirs(1000)
-    monkeypatch.setattr(
-        GoogLeNet_Weights, "get_state_dict", lambda self, **_: model.state_dict()
-    )
+    monkeypatch.setattr(interop, "published", lambda url: model.state_dict())
     mine = interop.download_imagenet()
     x = torch.randn(1, 3, 64, 64)
     with torch.no_grad():

@@ -1,6 +1,7 @@
 """Files from strangers are read, never run: no pickle, no archive, no code."""
 
 import ast
+import hashlib
 import io
 import json
 import os
@@ -11,7 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torchvision
 
+from inception_lib.model import interop
 from inception_lib.training import ImageSet, TrainingConfig, fit, image_folder, load_run
 from inception_lib.training.pictures import load_picture
 from inception_lib.training.stream import image_stream
@@ -90,7 +93,34 @@ def as_streamed_pictures(content: bytes, folder: Path) -> None:
     image_stream(folder, 8)
 
 
+def in_the_cache(content: bytes, folder: Path, name: str, read: Callable) -> None:
+    """Where PyTorch keeps what it has downloaded before."""
+    (folder / "hub" / "checkpoints").mkdir(parents=True)
+    (folder / "hub" / "checkpoints" / name).write_bytes(content)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TORCH_HOME", str(folder))
+        read()
+
+
+def as_imagenet_weights(content: bytes, folder: Path) -> None:
+    in_the_cache(content, folder, "googlenet-1378be20.pth", interop.download_imagenet)
+
+
+def as_published_weights(content: bytes, folder: Path) -> None:
+    """With the right checksum: as if the publisher were malicious."""
+    name = f"net-{hashlib.sha256(content).hexdigest()[:8]}.pth"
+    in_the_cache(
+        content, folder, name, lambda: interop.published(f"https://a.b/{name}")
+    )
+
+
+def as_onnx(content: bytes, folder: Path) -> None:
+    (folder / "net.onnx").write_bytes(content)
+    interop.from_onnx(folder / "net.onnx")
+
+
 DOORS = [as_weights, as_checkpoint, as_own_picture, as_pictures, as_streamed_pictures]
+DOORS += [as_imagenet_weights, as_published_weights, as_onnx]
 
 
 @pytest.mark.parametrize("disguise", DISGUISES.values(), ids=DISGUISES)
@@ -120,7 +150,9 @@ UNPACKERS |= {"zipfile", "tarfile", "imp", "runpy"}
 NETWORK = {"urllib", "requests", "http", "ftplib", "socket", "aiohttp", "httpx"}
 RUNNERS = {"eval", "exec", "compile", "__import__"}
 METHODS = {"extract", "extractall", "unpack_archive", "read_pickle", "system", "popen"}
-METHODS |= {"load_state_dict_from_url", "hub", "exec_module", "run_path", "run_module"}
+METHODS |= {"hub", "exec_module", "run_path", "run_module"}
+# These unpickle, and unpack archives.
+METHODS |= {"load_state_dict_from_url", "load_url", "get_state_dict"}
 
 
 def outside_code(tree: ast.AST, network: bool) -> list[str]:
@@ -149,6 +181,9 @@ def suspicious_call(call: ast.Call) -> list[str]:
     found = [name] if name in RUNNERS else []
     if name == "torch.load" and options.get("weights_only") != "True":
         found.append(name)
+    if hasattr(torchvision.models, name.rpartition(".")[2]):
+        # With names of weights torchvision downloads and unpickles.
+        found += [name] if options.get("weights", "None") != "None" else []
     for option in ("allow_pickle", "shell", "trust_remote_code"):
         if options.get(option, "False") != "False":
             found.append(option)
@@ -200,6 +235,11 @@ def test_no_program_of_ours_runs_or_unpacks_what_it_reads():
         "archive.extractall()",
         "pd.read_pickle(path)",
         "torch.hub.load('a/b', 'c')",
+        "from torch.hub import load_state_dict_from_url",
+        "from torch.utils.model_zoo import load_url",
+        "weights.get_state_dict(check_hash=True)",
+        "torchvision.models.googlenet(weights='DEFAULT')",
+        "get_model('googlenet', weights=choice)",
         "os.system(text)",
         "subprocess.run(text, shell=True)",
     ],
@@ -215,6 +255,9 @@ def test_each_way_in_would_be_found(line):
         "re.compile(text)",
         "torch.compile(model)",
         "torch.load(path, weights_only=True)",
+        "from torch.hub import download_url_to_file, get_dir",
+        "googlenet(weights=None)",
+        "TrainingConfig(weights=folder)",
         "from .pickle_free import load",
         "json.loads(text)",
         "subprocess.run(['a', 'b'])",
@@ -235,3 +278,6 @@ def test_every_reader_is_among_the_doors():
         and name.startswith(("load", "image", "read", "open"))
     }
     assert readers <= {"load_run", "image_folder", "image_stream", "load_picture"}
+    # from_torchvision takes tensors, no file.
+    doors = {"download_imagenet", "from_onnx", "from_torchvision"}
+    assert set(interop.__all__) - {"to_torchvision", "transform_input"} == doors
