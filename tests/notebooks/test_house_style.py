@@ -99,8 +99,8 @@ def test_it_opens_with_its_number_what_is_needed_and_how_long_it_takes(notebook)
     opening = notebook.prose[0]
     assert opening.startswith(f"# {notebook.number} · ")
     assert "?" in opening
-    for word in ("need", "Reading and doing", "Running"):
-        assert word.lower() in opening.lower(), word
+    for row in ("You need", "Reading and doing", "Running"):
+        assert f"\n| **{row}** | " in opening, row
     assert [c["cell_type"] for c in notebook.cells[:2]] == ["markdown", "code"]
     assert re.match(r"(from|import) ", notebook.sources[0])
 
@@ -133,3 +133,17 @@ def test_links_lead_to_notebooks_that_are_there(notebook):
         for link in re.findall(r"\]\(([^)#]+)\)", text):
             if not link.startswith("http"):
                 assert (FOLDER / link).exists(), link
+
+
+def test_each_notebook_links_the_one_before_and_the_next_by_its_title():
+    paths = sorted(FOLDER.glob("*.ipynb"))
+    books = [Notebook(path) for path in paths]
+    # "# 05 · GoogLeNet: does the paper's …"
+    titles = [re.match("# (.+?):", book.prose[0])[1] for book in books]
+    pairs = zip(titles, paths, strict=True)
+    links = [f"{title}]({path.name})" for title, path in pairs]
+    for before, book in zip(links, books[1:], strict=False):
+        assert f"\n\n*[Before: {before}*\n\n" in book.prose[0], book.number
+    for book, after in zip(books, links[1:], strict=False):
+        assert f"*Next: [{after}" in book.prose[-1], book.number
+    assert "Before:" not in books[0].prose[0] and "Next:" not in books[-1].prose[-1]
