@@ -1,7 +1,10 @@
 """What the README shows is what the library prints, and what it links to is there."""
 
+import json
 import re
 from pathlib import Path
+
+import pytest
 
 from inception_lib.teaching import results
 
@@ -25,6 +28,22 @@ def test_every_notebook_is_on_the_map():
     written = re.findall(r"\(notebooks/(\w+\.ipynb)\) \|", README)
     there = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
     assert written == there
+
+
+def test_the_minutes_are_those_that_each_notebook_tells():
+    rows = re.findall(r"\(notebooks/(\w+\.ipynb)\) \|.*\| (\d+) \|", README)
+    for name, minutes in rows:
+        book = json.loads((ROOT / "notebooks" / name).read_text(encoding="utf-8"))
+        opening = "".join(book["cells"][0]["source"])
+        assert f"| **Reading and doing** | {minutes} minutes |" in opening, name
+    assert len(rows) == len(list((ROOT / "notebooks").glob("*.ipynb")))
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md"])
+def test_the_two_commands_come_before_the_picture_and_the_first_section(page):
+    first, *_ = re.split(r"^(?:!\[|## )", (ROOT / page).read_text("utf-8"), flags=re.M)
+    assert "\nmake lab " in first and "\nmake test " in first
+    assert len(first.splitlines()) <= 20
 
 
 def test_the_results_are_those_of_the_committed_runs():
