@@ -5,11 +5,17 @@ import re
 import runpy
 import sys
 import tomllib
+from collections import Counter
+from importlib import resources
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
+import torch
 from jinja2 import DictLoader, Environment
+
+from inception_lib.teaching.exercises import nb06
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -65,11 +71,21 @@ def test_slides_begin_at_headings_and_questions_but_not_in_code(tools):
     assert "# comment" in pieces[0]
 
 
-def test_every_exercise_has_its_task_solution_and_wrong_answers(tools, notebooks):
+@pytest.fixture
+def labels_without_images(monkeypatch):
+    """For the checks of 06, which would decode all images to read their labels."""
+    file = resources.files("elpv_dataset") / "data" / "labels.csv"
+    column = [float(line.split()[1]) for line in file.read_text().splitlines()]
+    defective = torch.tensor(column)
+    cells = SimpleNamespace(targets=torch.stack([1 - defective, defective], dim=1))
+    monkeypatch.setattr(nb06, "solar_cells", lambda: cells)
+
+
+def test_every_exercise_has_its_task_solution_and_wrong_answers(
+    tools, notebooks, labels_without_images
+):
     site_notebooks, teachers = tools("site_notebooks"), tools("site_teachers")
-    for name, notebook in notebooks.items():
-        if name[:2] == "06":
-            continue  # reads all images for each of its answers; the site has them
+    for notebook in notebooks.values():
         text = teachers.all_exercises(notebook)
         found = site_notebooks.exercises(notebook)
         assert len(found) >= 3
@@ -78,8 +94,11 @@ def test_every_exercise_has_its_task_solution_and_wrong_answers(tools, notebooks
             assert 40 < len(task) < 1200, (number, task)
             assert f"#### {number} " in text
             wrong = text.split(f"wrong answers to {number}</summary>")[1]
-            assert re.match(r"\n\n- .*\*\n", wrong), number
-            assert "✗" not in wrong.partition("</details>")[0]
+            wrong = wrong.partition("</details>")[0]
+            assert re.match(r"\n\n- .*\*\n", wrong, re.DOTALL), number
+            assert "✗" not in wrong
+            # In front of every diagnosis, the answer that it is for.
+            assert len(re.findall(r"^- `", wrong, re.M)) == wrong.count("\n- ") > 0
 
 
 def test_a_diagnosis_is_what_the_check_says(tools):
@@ -88,13 +107,52 @@ def test_a_diagnosis_is_what_the_check_says(tools):
     assert "upside down" in line
 
 
+def test_an_answer_is_shown_in_front_of_its_diagnosis(tools):
+    answers = tools("site_teachers").wrong_answers("04")
+    assert any(a.startswith("```python\n  def unweighted(") for a in answers["04.5"])
+    assert any("\n    (6): Dropout(p=0.4" in answer for answer in answers["04.2"])
+
+
 def test_the_lesson_takes_90_minutes_and_each_notebook_has_goals_and_a_day():
     plan = tomllib.loads((ROOT / "docs" / "teaching.toml").read_text())
     assert sum(step["minutes"] for step in plan["lesson"]) == 90
-    days = [number for half in plan["half_day"] for number in half["notebooks"]]
-    numbers = {path.name[:2] for path in NOTEBOOKS}
-    assert numbers <= set(plan["goals"]) and numbers <= set(days)
-    assert len(days) == len(set(days))
+    assert {path.name[:2] for path in NOTEBOOKS} == set(plan["goals"])
+
+
+def test_the_two_days_add_up_and_each_notebook_has_its_time(tools, notebooks):
+    plan = tomllib.loads((ROOT / "docs" / "teaching.toml").read_text())
+    minutes, given = tools("site_notebooks").minutes, Counter()
+    assert len(plan["day"]) == 2
+    for day in plan["day"]:
+        assert sum(step["minutes"] for step in day["session"]) == 8 * 60
+        at_work = 0
+        for step in day["session"]:
+            rest = step["what"] in ("Break", "Lunch")
+            at_work = 0 if rest else at_work + step["minutes"]
+            assert at_work <= 120, step
+            if "notebook" in step:
+                given[step["notebook"]] += step["minutes"]
+    assert list(given) == [name[:2] for name in notebooks]  # in this order
+    for name, notebook in notebooks.items():
+        told = minutes(notebook)
+        assert 1.4 * told <= given[name[:2]] <= 2.2 * told, name
+
+
+def test_the_timetable_tells_the_time(tools, notebooks):
+    session = [{"minutes": 50, "what": "A", "notebook": "00"}]
+    session += [{"minutes": 15, "what": "Break"}]
+    days = [{"start": "9:30", "session": session}]
+    text = tools("site_teachers").course(notebooks, days)
+    assert "| 9:30 | 50 | A | [00](notebooks/00_start_here.ipynb) |" in text
+    assert "| 10:20 | 15 | Break |  |\n| 10:35 |  | End |  |" in text
+
+
+def test_the_slides_come_with_the_licences_of_what_is_in_them(tools, tmp_path):
+    tools("site_slides").write({}, ROOT / "docs" / "slides", tmp_path)
+    place = tmp_path / "reveal.js"
+    assert "Hakim El Hattab" in (place / "LICENSE").read_text()
+    fonts = place / "dist" / "theme" / "fonts" / "source-sans-pro"
+    assert "SIL OPEN FONT LICENSE" in (fonts / "LICENSE").read_text()
 
 
 @pytest.mark.parametrize("repository", ["", "someone/x"])

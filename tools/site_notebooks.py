@@ -16,8 +16,8 @@ WIDGET = re.compile(r"^[A-Z]\w*\(children=")
 # inception_lib.teaching.sliders, with or without one argument.
 EXPLORER = re.compile(r"sliders\.(bottleneck|module|pooling)\((?:\"(\w+)\")?\)\s*$")
 ASLEEP = (
-    '<p class="asleep">Here are sliders that need Python behind them: they are alive '
-    "in JupyterLab (<code>make lab</code>). The figures beside them show the same.</p>"
+    '<p class="asleep">Here are controls that need Python behind them. They are alive '
+    "in JupyterLab (<code>make lab</code>).</p>"
 )
 
 

@@ -18,6 +18,7 @@ FILES = {
     "dist/reveal.css": "dist/reveal.css",
     "dist/theme/white.css": "dist/theme/white.css",
     "dist/theme/fonts/source-sans-pro": "dist/theme/fonts/source-sans-pro",
+    "LICENSE": "LICENSE",
 }
 FULL = 14  # lines on a slide after which code starts a new one
 

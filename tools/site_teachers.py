@@ -4,6 +4,8 @@ import ast
 import importlib
 import inspect
 import io
+import re
+import textwrap
 import tomllib
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -13,7 +15,7 @@ from site_notebooks import exercises, minutes, sections, title
 
 from inception_lib.teaching.exercises import EXERCISES, check
 
-LONGEST = 76  # characters of an answer that is shown
+LONGEST = 76  # characters of an answer that is shown in a line
 
 Notebooks = dict[str, NotebookNode]  # by name: "01_bottleneck"
 
@@ -25,7 +27,7 @@ def parts(notebooks: Notebooks, plan: Path) -> dict[str, str]:
         "_series.md": series(notebooks),
         "_goals.md": goals(notebooks, plan["goals"]),
         "_lesson.md": lesson(notebooks, plan["lesson"]),
-        "_course.md": course(notebooks, plan["half_day"]),
+        "_course.md": course(notebooks, plan["day"]),
         "_slides.md": slides(notebooks),
         "_exercises.md": "\n\n".join(map(all_exercises, notebooks.values())),
     }
@@ -64,24 +66,44 @@ def numbered(notebooks: Notebooks) -> dict[str, str]:
 
 
 def lesson(notebooks: Notebooks, steps: list[dict]) -> str:
-    names, rows, clock = numbered(notebooks), [], 0
+    rows, clock = [], 0
     for step in steps:
-        where = f"[{step['notebook']}](notebooks/{names[step['notebook']]}.ipynb)"
         end = clock + step["minutes"]
-        rows.append([f"{clock} to {end}", step["what"], where])
+        rows.append([f"{clock} to {end}", step["what"], where(notebooks, step)])
         clock = end
     return table(["minutes", "what", "notebook"], rows)
 
 
-def course(notebooks: Notebooks, half_days: list[dict]) -> str:
-    names, rows = numbered(notebooks), []
-    for half_day in half_days:
-        there = [names[n] for n in half_day["notebooks"] if n in names]
-        read = sum(minutes(notebooks[name]) for name in there)
-        tasks = sum(len(exercises(notebooks[name])) for name in there)
-        links = ", ".join(f"[{name[:2]}](notebooks/{name}.ipynb)" for name in there)
-        rows.append([half_day["name"], links, f"{read} minutes", tasks])
-    return table(["half a day", "notebooks", "reading and doing", "exercises"], rows)
+def where(notebooks: Notebooks, step: dict) -> str:
+    """The link to a step's notebook; nothing for a break."""
+    if "notebook" not in step:
+        return ""
+    number = step["notebook"]
+    return f"[{number}](notebooks/{numbered(notebooks)[number]}.ipynb)"
+
+
+def course(notebooks: Notebooks, days: list[dict]) -> str:
+    """A timetable per day, each row with the time at which it begins."""
+    texts = []
+    for number, day in enumerate(days, 1):
+        clock, rows = minutes_of_day(day["start"]), []
+        for step in day["session"]:
+            row = [time_of_day(clock), step["minutes"], step["what"]]
+            rows.append([*row, where(notebooks, step)])
+            clock += step["minutes"]
+        rows.append([time_of_day(clock), "", "End", ""])
+        head = ["time", "minutes", "what", "notebook"]
+        texts.append(f"### Day {number}\n\n{table(head, rows)}")
+    return "\n\n".join(texts)
+
+
+def minutes_of_day(time: str) -> int:
+    hours, minutes = map(int, time.split(":"))
+    return 60 * hours + minutes
+
+
+def time_of_day(minutes: int) -> str:
+    return f"{minutes // 60}:{minutes % 60:02}"
 
 
 def slides(notebooks: Notebooks) -> str:
@@ -110,8 +132,8 @@ def all_exercises(notebook: NotebookNode) -> str:
 def wrong_answers(number: str) -> dict[str, list[str]]:
     """By exercise: the wrong answers of a notebook's checks, each with its diagnosis.
 
-    An answer is shown as it is written in the list WRONG, unless it calls a helper,
-    whose name would say nothing here.
+    An answer is shown as it is written in the list WRONG; where that is long or is
+    the name of a helper, as what it stands for.
     """
     module = importlib.import_module(f"inception_lib.teaching.exercises.nb{number}")
     found: dict[str, list[str]] = {}
@@ -119,17 +141,28 @@ def wrong_answers(number: str) -> dict[str, list[str]]:
         with redirect_stdout(io.StringIO()) as line:
             check(name, answer)
         diagnosis = line.getvalue().strip().removeprefix(f"✗ {name} ")
-        shown = f"`{code}`: " if code else ""
-        found.setdefault(name, []).append(f"{shown}*{escape(diagnosis)}*")
+        text = f"{shown(code, answer)}*{escape(diagnosis)}*"
+        found.setdefault(name, []).append(text)
     return found
 
 
-def written(module) -> list[str | None]:
+def shown(code: str, answer: object) -> str:
+    """An answer in front of its diagnosis: in the line, or in a block of its own."""
+    named = code[0] == "_"
+    if named:
+        source = code.isidentifier() and inspect.isfunction(answer)
+        code = inspect.getsource(answer) if source else repr(answer)
+    code = re.sub(r"\b_(?=[a-z])", "", code.strip())  # a helper's name, without its _
+    if not named and len(code) <= LONGEST:
+        return f"`{code}`: "
+    return textwrap.indent(f"```python\n{code}\n```\n\n", "  ").lstrip() + "  "
+
+
+def written(module) -> list[str]:
     """The source of each answer in the module's list WRONG."""
     for node in ast.parse(inspect.getsource(module)).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "WRONG":
-            codes = [ast.unparse(row.elts[1]) for row in node.value.elts]
-            return [c if len(c) <= LONGEST and "_" != c[0] else None for c in codes]
+            return [ast.unparse(row.elts[1]) for row in node.value.elts]
     raise ValueError(f"{module.__name__} has no list WRONG: write one")
 
 
