@@ -50,7 +50,8 @@ def save_for_use(run: Run, folder: str | Path, scores: dict | None = None) -> Pa
     """Write ``model.onnx``, ``model.pt2`` and ``MODEL_CARD.md`` into ``folder``.
 
     Both models take N×C×S×S uint8 pixels named ``pixels`` and give N×K probabilities
-    named ``probabilities``; N is free. ``scores`` are the test scores for the card.
+    named ``probabilities``; N is free. ``scores`` are the test scores for the card,
+    with a "calibration_error" among them if it was measured.
     Needs the packages onnx and onnxscript, else an ImportError. Raises OSError if the
     folder can't be written.
     """
@@ -85,6 +86,14 @@ def model_card(run: Run, scores: dict | None = None) -> str:
     solar = config.data == "solar-cells"
     grey = "grey" if solar else "red, green, blue"
     measured = "not measured"
+    trust = (
+        "They rank well;\n  whether 0.8 means 8 of 10 must be measured (calibration)."
+    )
+    if scores and "calibration_error" in scores:
+        trust = (
+            "On the test\n  set they were off by "
+            f"{scores['calibration_error']:.3f} on average (calibration error)."
+        )
     if scores:
         measured = ", ".join(
             f"{name.replace('_', ' ')} {value:.3f}"
@@ -109,8 +118,7 @@ def model_card(run: Run, scores: dict | None = None) -> str:
 - **Network**: GoogLeNet, arXiv:1409.4842, trained by inception-lib.
 - **Input** `pixels`: N×{channels(run)}×{side}×{side} uint8 ({grey}, 0 to 255).
   Exposure is taken care of inside.
-- **Output** `probabilities`: N×{len(run.classes)}, in the order above. They rank well;
-  whether 0.8 means 8 of 10 must be measured (calibration).
+- **Output** `probabilities`: N×{len(run.classes)}, in the order above. {trust}
 - **Trained on**: {source}.
 - **Settings**: `{settings}`
 - **Test set**: {measured}.

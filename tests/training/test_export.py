@@ -39,7 +39,13 @@ def test_the_card_says_what_a_user_must_know(run, folder):
     card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
     for part in ("functional, defective", "N×1×64×64", "accuracy 0.812", "BY-NC-SA"):
         assert part in card
+    assert "must be measured (calibration)" in card
     assert "not measured" in model_card(run)
+
+
+def test_a_measured_calibration_is_on_the_card(run):
+    card = model_card(run, {"accuracy": 0.8, "calibration_error": 0.0312})
+    assert "off by 0.031 on average" in card and "must be measured" not in card
 
 
 def test_without_onnx_nothing_is_written(run, tmp_path, monkeypatch):
