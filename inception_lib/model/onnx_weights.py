@@ -106,7 +106,7 @@ class Graph:
         """The convolution from which ``output`` comes, through a ReLU and nodes of the
         kinds ``then``.
         """
-        node, kinds = self.maker.get(output), []
+        node, kinds = self.maker.get(output), list[str]()
         while node is not None and node.op_type != "Conv":
             if node.op_type not in PASSES:
                 kinds.insert(0, node.op_type)

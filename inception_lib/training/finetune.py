@@ -1,4 +1,21 @@
-"""Fine-tuning: weights of another task to begin with, stages that stay or move less."""
+"""Fine-tuning: weights of another task to begin with, stages that stay or move less.
+
+``fit`` begins with the weights of a run of this library (``config.weights``). With
+those of any other network, in a loop of your own::
+
+    model = interop.from_torchvision(state_dict)  # or download_imagenet()
+    new_head(model, num_classes=3)
+    frozen = freeze(model, "3")
+    config = TrainingConfig(lr=1e-3, stage_lr=0.7)
+    optimizer = torch.optim.AdamW(parameter_groups(model, config))
+    model.train()
+    for layer in frozen:
+        layer.eval()  # the running statistics of its batch norms stay
+    for images, labels in batches:  # N×3×224×224, (pixel − 0.5) / 0.5
+        optimizer.zero_grad()
+        googlenet_loss(model(images), labels).backward()
+        optimizer.step()
+"""
 
 from pathlib import Path
 

@@ -1,13 +1,23 @@
 """Weights of another task to begin with; frozen stages; rates that shrink."""
 
 from dataclasses import replace
+from textwrap import dedent
 
 import pandas as pd
 import pytest
 import torch
+from torchvision.models import googlenet
 
-from inception_lib import GoogLeNet
-from inception_lib.training import Run, TrainingConfig, fit, image_folder, save_run
+from inception_lib import GoogLeNet, googlenet_loss
+from inception_lib.model import interop
+from inception_lib.training import (
+    Run,
+    TrainingConfig,
+    finetune,
+    fit,
+    image_folder,
+    save_run,
+)
 from inception_lib.training.checkpoint import build_model
 from inception_lib.training.finetune import (
     STAGES,
@@ -71,6 +81,22 @@ def test_each_stage_learns_at_a_fraction_of_the_next_ones_rate():
     }.items():
         for p in model.get_submodule(layer).parameters():
             assert rate[id(p)] == pytest.approx(expected)
+
+
+def test_a_network_of_another_source_is_tuned_as_the_module_says():
+    """Its example, on two batches of random pictures."""
+    state_dict = googlenet(num_classes=5, init_weights=False).state_dict()
+    images, labels = torch.randn(2, 4, 3, 64, 64), torch.tensor([[0, 1, 2, 0]] * 2)
+    batches = list(zip(images, labels, strict=True))
+    example = dedent(finetune.__doc__.partition("::")[2])
+    known = {"googlenet_loss": googlenet_loss, "interop": interop, "torch": torch}
+    known |= vars(finetune) | {"state_dict": state_dict, "batches": batches}
+    exec(example, known)
+    model = known["model"]
+    assert model.fc.out_features == model.aux1.fc2.out_features == 3
+    tuned = model.state_dict()
+    old = {k: v for k, v in state_dict.items() if v.shape == tuned[k].shape}
+    assert changed(old, tuned) == {*STAGES["4"], *STAGES["5"], "aux1", "aux2"}
 
 
 def test_decay_on_weights_only():
