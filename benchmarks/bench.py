@@ -9,7 +9,10 @@ import argparse
 import json
 import platform
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -25,6 +28,9 @@ from inception_lib.analysis.speed import (
 )
 from inception_lib.model.device import pick_precision
 from inception_lib.training import Augment, ImageSet, TrainingConfig, fit, prepare
+
+Tasks = dict[str, Callable[[], object]]
+Shapes = dict[str, tuple[bool, str, float | None]]
 
 FOLDER = Path(__file__).parent
 CLASSES = 1000
@@ -54,7 +60,7 @@ def machine() -> str:
 
 
 def records(
-    tasks: dict, shapes: dict, common: dict, rounds: int, base: str | None = None
+    tasks: Tasks, shapes: Shapes, common: dict, rounds: int, base: str | None = None
 ) -> list[dict]:
     """Measure ``tasks``; the first is torchvision's default, ``base`` our own step.
 
@@ -93,16 +99,16 @@ def records(
 
 
 def train(image_size: int, batch_size: int, rounds: int) -> list[dict]:
-    size = {"image_size": image_size, "batch_size": batch_size}
-    default = {"channels_last": False, "precision": "float32"}
+    size: dict[str, Any] = {"image_size": image_size, "batch_size": batch_size}
+    default: dict[str, Any] = {"channels_last": False, "precision": "float32"}
     plain = ours(image_size)
     flops = network_flops(plain, image_size, batch_size, train=True)
     augment, images = light_augmentation(image_size, batch_size)
-    tasks = {
+    tasks: Tasks = {
         "torchvision": training_step(torchvisions(), **size, **default),
         "torchvision, our settings": training_step(torchvisions(), **size),
     }
-    shapes = {name: (True, "float32", None) for name in tasks}
+    shapes: Shapes = {name: (True, "float32", None) for name in tasks}
     shapes["torchvision, our settings"] = (True, "bfloat16", None)
     for precision in ("bfloat16", "float32"):
         for batch_norm in (False, True):
@@ -127,21 +133,17 @@ def train(image_size: int, batch_size: int, rounds: int) -> list[dict]:
 def infer(image_size: int, batch_size: int, rounds: int, compiled: bool) -> list[dict]:
     x = torch.randn(batch_size, 3, image_size, image_size)
     theirs, same = torchvisions().eval(), torchvisions().eval()
-    same.to(torch.bfloat16, memory_format=torch.channels_last)
+    same.to(torch.bfloat16).to(memory_format=torch.channels_last)
     like = x.to(torch.bfloat16, memory_format=torch.channels_last)
     model = ours(image_size, batch_norm=True)
     flops = network_flops(model, image_size, batch_size)
-    networks = {
+    networks: dict[str, tuple[Callable[[], object], str, float | None]] = {
         "torchvision": (lambda: theirs(x), "float32", None),
         "torchvision, our settings": (lambda: same(like), "bfloat16", None),
     }
     for precision in ("bfloat16", "float32"):
         served = for_serving(model, precision=precision)
-        networks[f"ours, served, {precision}"] = (
-            lambda served=served: served(x),
-            precision,
-            flops,
-        )
+        networks[f"ours, served, {precision}"] = (partial(served, x), precision, flops)
     if compiled:
         frozen = for_serving(model, precision="bfloat16", compile=True)
         networks["ours, served and compiled, bfloat16"] = (
@@ -208,7 +210,7 @@ def epoch(image_size: int, batches: int, rounds: int) -> list[dict]:
         "ours, batch norm, bfloat16": our_epoch("bfloat16"),
         "ours, batch norm, float32": our_epoch("float32"),
     }
-    shapes = {name: (True, name.split()[-1], None) for name in tasks}
+    shapes: Shapes = {name: (True, name.split()[-1], None) for name in tasks}
     shapes["torchvision"] = (True, "float32", None)
     common = {"mode": "epoch", "image_size": image_size, "batch_size": 32}
     return records(tasks, shapes, common, rounds)

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -42,7 +43,7 @@ def main(seeds: list[int]) -> None:
             mono = replace(MONO, seed=seed)
             save_run(fit(of_type(train, "mono"), None, mono, progress=None), folder)
             weights = {"weights": folder, "lr": 1e-3}
-            ways = {
+            ways: dict[str, dict[str, Any]] = {
                 "from scratch": {},
                 "fine-tuned": weights,
                 "early stages slower": weights | {"stage_lr": 0.5},

@@ -61,8 +61,9 @@ def title(notebook: NotebookNode) -> str:
 
 def minutes(notebook: NotebookNode) -> int:
     """Of reading and doing, as the notebook's opening tells it."""
-    told = re.search(r"Reading and doing\W+(\d+) minutes", notebook.cells[0].source)
-    return int(told[1])
+    opening = notebook.cells[0].source
+    (told,) = re.findall(r"Reading and doing\W+(\d+) minutes", opening)
+    return int(told)
 
 
 def sections(notebook: NotebookNode) -> list[str]:

@@ -20,9 +20,9 @@ LONGEST = 76  # characters of an answer that is shown in a line
 Notebooks = dict[str, NotebookNode]  # by name: "01_bottleneck"
 
 
-def parts(notebooks: Notebooks, plan: Path) -> dict[str, str]:
-    """Markdown by file name; ``plan`` is docs/teaching.toml."""
-    plan = tomllib.loads(plan.read_text(encoding="utf-8"))
+def parts(notebooks: Notebooks, teaching: Path) -> dict[str, str]:
+    """Markdown by file name; ``teaching`` is docs/teaching.toml."""
+    plan = tomllib.loads(teaching.read_text(encoding="utf-8"))
     return {
         "_series.md": series(notebooks),
         "_goals.md": goals(notebooks, plan["goals"]),
@@ -37,8 +37,8 @@ def link(name: str, notebook: NotebookNode) -> str:
     return f"[{title(notebook)}](notebooks/{name}.ipynb)"
 
 
-def table(head: list[str], rows: list[list[object]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
+def table(head: list[str], rows: list[list]) -> str:
+    lines: list[list] = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
@@ -150,8 +150,10 @@ def shown(code: str, answer: object) -> str:
     """An answer in front of its diagnosis: in the line, or in a block of its own."""
     named = code[0] == "_"
     if named:
-        source = code.isidentifier() and inspect.isfunction(answer)
-        code = inspect.getsource(answer) if source else repr(answer)
+        if code.isidentifier() and inspect.isfunction(answer):
+            code = inspect.getsource(answer)
+        else:
+            code = repr(answer)
     code = re.sub(r"\b_(?=[a-z])", "", code.strip())  # a helper's name, without its _
     if not named and len(code) <= LONGEST:
         return f"`{code}`: "
@@ -161,8 +163,10 @@ def shown(code: str, answer: object) -> str:
 def written(module) -> list[str]:
     """The source of each answer in the module's list WRONG."""
     for node in ast.parse(inspect.getsource(module)).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "WRONG":
-            return [ast.unparse(row.elts[1]) for row in node.value.elts]
+        match node:
+            case ast.Assign([ast.Name("WRONG")], ast.List(rows)):
+                tuples = [row for row in rows if isinstance(row, ast.Tuple)]
+                return [ast.unparse(row.elts[1]) for row in tuples]
     raise ValueError(f"{module.__name__} has no list WRONG: write one")
 
 
