@@ -84,6 +84,9 @@ function poolingCosts({ map, channels, classes }) {
 
 // ---- drawing --------------------------------------------------------------------------
 
+// Each kind of explorer draws a picture, and a line that sums it up. Only the line is read
+// out when a slider moves: a whole table at every key press is too much to listen to.
+
 const number = (name, n) => `<b data-number="${name}">${digits(n)}</b>`;
 
 // Rows of bars, each split into parts of {value, colour, hatched}. The text beside the
@@ -176,14 +179,14 @@ function drawBottleneck(v) {
       ],
     },
   ]);
-  return `${picture}
-    <p>Direct: ${number("direct", c.direct)} weights,
+  const text = `<p>Direct: ${number("direct", c.direct)} weights,
     ${number("directMultiplyAdds", c.directMultiplyAdds)} multiply-adds.<br>
     Through ${v.width} channels: ${digits(c.first)} + ${digits(c.second)} =
     ${number("through", c.through)} weights,
-    ${number("throughMultiplyAdds", c.throughMultiplyAdds)} multiply-adds.<br>
-    <strong data-number="verdict">${verdict}</strong>. A bottleneck pays here up to a width of
-    ${number("breakEven", c.breakEven)}.</p>`;
+    ${number("throughMultiplyAdds", c.throughMultiplyAdds)} multiply-adds.</p>`;
+  const line = `<strong data-number="verdict">${verdict}</strong>. A bottleneck pays here up
+    to a width of ${number("breakEven", c.breakEven)}.`;
+  return [picture + text, line];
 }
 
 const branchNames = { "1x1": "1×1", "3x3": "3×3", "5x5": "5×5", pool: "pool" };
@@ -207,7 +210,7 @@ function drawModule(v) {
   const plain = [{ value: c.plain.multiplyAdds, colour: colours.trunk }];
   const told = (name, channels, cost) =>
     `${name}, ${channels} out: ${millions(cost.multiplyAdds)} million multiply-adds`;
-  return `${lanes(v, c.out)}
+  const picture = `${lanes(v, c.out)}
     <table><thead><tr><th scope="col">branch</th><th scope="col">outputs</th>
     <th scope="col">parameters</th><th scope="col">multiply-adds</th></tr></thead>
     <tbody>${rows.join("")}${row("all", c.out, c.total, "")}</tbody></table>
@@ -218,6 +221,11 @@ function drawModule(v) {
     ])}
     <p class="visually-hidden">${told("A naive module", c.naiveOut, c.naive)};
     ${told("a plain 3×3 layer", c.out, c.plain)}.</p>`;
+  const times = (cost) => (cost.multiplyAdds / c.total.multiplyAdds).toFixed(1);
+  const line = `${millions(c.total.multiplyAdds)} million multiply-adds. Naive:
+    <strong>${times(c.naive)} times</strong> as many; a plain 3×3:
+    <strong>${times(c.plain)} times</strong>.`;
+  return [picture, line];
 }
 
 function drawPooling(v) {
@@ -230,10 +238,10 @@ function drawPooling(v) {
     },
     { label: "average, connect", parts: [{ value: c.averaged, colour: colours["1x1"] }] },
   ]);
-  return `${picture}
-    <p>Flattened: ${side} × ${v.channels} × ${v.classes} = ${number("flat", c.flat)} weights.<br>
-    Averaged: ${v.channels} × ${v.classes} = ${number("averaged", c.averaged)} weights,
-    <strong>${v.map ** 2} times fewer</strong>.</p>`;
+  const text = `<p>Flattened: ${side} × ${v.channels} × ${v.classes} = ${number("flat", c.flat)} weights.<br>
+    Averaged: ${v.channels} × ${v.classes} = ${number("averaged", c.averaged)} weights.</p>`;
+  const line = `<strong>${digits(v.map ** 2)} times</strong> fewer weights once averaged.`;
+  return [picture + text, line];
 }
 
 // ---- sliders --------------------------------------------------------------------------
@@ -251,6 +259,7 @@ const moduleNames = {
 };
 const kinds = {
   bottleneck: {
+    title: "Sliders of a bottleneck",
     draw: drawBottleneck,
     sliders: {
       input: ["input channels", ...channels(1024, 512)],
@@ -261,6 +270,7 @@ const kinds = {
     },
   },
   module: {
+    title: "Sliders of an Inception module",
     draw: drawModule,
     presets: modules,
     sliders: {
@@ -274,6 +284,7 @@ const kinds = {
     },
   },
   pooling: {
+    title: "Sliders of the last pooling",
     draw: drawPooling,
     sliders: {
       map: ["map size", 1, 32, 1, 7],
@@ -284,19 +295,20 @@ const kinds = {
 };
 
 function build(place) {
-  const { draw, sliders, presets = {} } = kinds[place.dataset.kind];
+  const { title, draw, sliders, presets = {} } = kinds[place.dataset.kind];
   const values = {};
   const inputs = {};
   place.innerHTML = "";
   place.setAttribute("role", "group");
-  place.setAttribute("aria-label", "sliders");
+  place.setAttribute("aria-label", title);
   const picture = document.createElement("div");
   picture.className = "picture";
-  picture.setAttribute("aria-live", "polite");
+  const line = document.createElement("p");
+  line.setAttribute("role", "status");
   const buttons = {};
 
   const redraw = () => {
-    picture.innerHTML = draw(values);
+    [picture.innerHTML, line.innerHTML] = draw(values);
     for (const [name, button] of Object.entries(buttons)) {
       const pressed = Object.entries(presets[name]).every(([f, n]) => values[f] === n);
       button.setAttribute("aria-pressed", pressed);
@@ -349,13 +361,13 @@ function build(place) {
     const start = modules[place.dataset.start ?? "3a"];
     for (const [field, value] of Object.entries(start)) set(field, value);
   }
-  place.append(picture);
+  place.append(picture, line);
   redraw();
 }
 
 document.querySelectorAll(".explorer").forEach(build);
 
 // What scrolls sideways must be reachable by keyboard.
-for (const box of document.querySelectorAll("pre, .table-wrapper, .output, .formula")) {
+for (const box of document.querySelectorAll("pre, table, .table-wrapper, .output, .formula")) {
   if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
 }
