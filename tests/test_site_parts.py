@@ -81,6 +81,19 @@ def labels_without_images(monkeypatch):
     monkeypatch.setattr(nb06, "solar_cells", lambda: cells)
 
 
+def test_what_does_not_fit_starts_another_slide(tools):
+    site_slides, v4 = tools("site_slides"), nbformat.v4
+    long = "\n\n".join(["A line."] * 10)
+    assert len(site_slides.pieces(f"{long}\n\n**So.** x")) == 2
+    assert len(site_slides.pieces(f"<details>\n\n{long}\n\n**So.** x")) == 1
+    figure = v4.new_output("display_data", {"image/png": ""})
+    code = v4.new_code_cell("show()", outputs=[figure])
+    for text, kind in {"# Title": "-", f"# Title\n{long}": "subslide"}.items():
+        cells = [v4.new_markdown_cell(text), code]
+        deck = site_slides.deck(v4.new_notebook(cells=cells))
+        assert deck.cells[1].metadata["slideshow"]["slide_type"] == kind
+
+
 def test_every_exercise_has_its_task_solution_and_wrong_answers(
     tools, notebooks, labels_without_images
 ):

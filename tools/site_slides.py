@@ -20,7 +20,9 @@ FILES = {
     "dist/theme/fonts/source-sans-pro": "dist/theme/fonts/source-sans-pro",
     "LICENSE": "LICENSE",
 }
-FULL = 14  # lines on a slide after which code starts a new one
+FULL = 25  # lines, at most, on a slide: code that needs more starts a new one
+WIDTH = 84  # characters in a line
+FIGURE, TITLE = 16, 5  # as high as so many lines
 
 
 def write(notebooks: dict[str, NotebookNode], template: Path, folder: Path) -> None:
@@ -41,7 +43,8 @@ def write(notebooks: dict[str, NotebookNode], template: Path, folder: Path) -> N
         exclude_anchor_links=True,
     )
     for name, notebook in notebooks.items():
-        html, _ = exporter.from_notebook_node(deck(notebook))
+        about = {"metadata": {"name": name}}  # for the link back to its page
+        html, _ = exporter.from_notebook_node(deck(notebook), about)
         (folder / f"{name}.html").write_text(html, encoding="utf-8")
 
 
@@ -54,19 +57,35 @@ def deck(notebook: NotebookNode) -> NotebookNode:
     lines = 0  # on the present slide
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            kind = "-" if lines <= FULL and not shows_result(cells) else "subslide"
+            more = height(cell)
+            fits = lines + more <= FULL and not shows_result(cells)
+            kind = "-" if fits else "subslide"
             add(cells, nbformat.v4.new_code_cell(**code_of(cell)), kind)
-            length = len(cell.source.splitlines())
-            lines = length if kind == "subslide" else lines + length
+            lines = lines + more if fits else more
             continue
         for text in pieces(cell.source):
             section = text.startswith(("# ", "## "))
             kind = "slide" if section else "subslide"
             add(cells, nbformat.v4.new_markdown_cell(prepared(text)), kind)
-            lines = len(text.splitlines())
+            lines = rows(text) + (TITLE if text.startswith("# ") else 0)
     deck = nbformat.v4.new_notebook(cells=cells)
     deck.metadata = {**notebook.metadata, "title": title(notebook)}
     return deck
+
+
+def rows(text: str) -> int:
+    """Lines that a text takes, about: long ones are wrapped."""
+    return sum(1 + len(line) // WIDTH for line in text.splitlines())
+
+
+def height(cell: NotebookNode) -> int:
+    """Lines that code takes with its outputs, about."""
+    lines = rows(cell.source)
+    for output in cell.outputs:
+        data = output.get("data", {})
+        text = output.get("text", data.get("text/plain", ""))
+        lines += FIGURE if "image/png" in data else rows(text)
+    return lines
 
 
 def code_of(cell: NotebookNode) -> dict:
@@ -83,12 +102,18 @@ def shows_result(cells: list[NotebookNode]) -> bool:
 
 
 def pieces(markdown: str) -> list[str]:
-    """Cut before headings and before questions, not within a block of code."""
-    found, code = [[]], False
+    """Cut before headings and questions, and where the slide is more than half full
+    before a paragraph that begins in bold; not within a block of code.
+    """
+    found: list[list[str]] = [[]]
+    code = False
     for line in markdown.splitlines():
         if line.startswith("```"):
             code = not code
+        text = "\n".join(found[-1])
+        long = rows(text) > FULL // 2 and "<details>" not in text
         starts = line.startswith(("#", "> **Predict", "**Predict"))
+        starts |= long and line.startswith("**") and not found[-1][-1]
         if starts and not code and found[-1]:
             found.append([])
         found[-1].append(line)
