@@ -12,7 +12,7 @@ from typing import NamedTuple
 from urllib.parse import unquote, urldefrag, urljoin
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT
 
 from inception_lib import GOOGLENET_WIDTHS
 from inception_lib.analysis import costs
@@ -20,6 +20,8 @@ from inception_lib.analysis import costs
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PHONE = {"width": 375, "height": 667}
+DESKTOP = {"width": 1280, "height": 720}
+BUILD_SECONDS = 180  # at most
 # What a page tells about itself; slides hide most of theirs, the DOM has it all.
 TELL = """() => ({
     links: [...document.querySelectorAll("a[href]")].map((a) => a.href),
@@ -32,6 +34,12 @@ TELL = """() => ({
     oops: [...document.querySelectorAll(".cell_output, .jp-OutputArea-output")]
         .filter((output) => /^\\s*(VBox|HBox)\\(/.test(output.textContent)).length,
 })"""
+LOOKS = (Path(__file__).parent / "looks.js").read_text(encoding="utf-8")
+# Of the present slide, whether it is the last one, and the pixels that don't fit on it.
+SLIDE = """() => {
+    const slide = Reveal.getCurrentSlide();
+    return [Reveal.isLastSlide(), slide.scrollHeight - slide.clientHeight];
+}"""
 
 
 class Site(NamedTuple):
@@ -40,10 +48,20 @@ class Site(NamedTuple):
     pages: list[str]  # addresses below url
 
 
-class Visit(NamedTuple):
-    errors: list[str]  # on the console, and exceptions
+class Heard(NamedTuple):
+    errors: list[str]  # on the console, exceptions, and requests without an answer
     requests: list[str]
+
+    def outside(self, site: Site) -> list[str]:
+        """What was asked of others than the site: of another server."""
+        ours = (site.url, site.folder.as_uri(), "data:", "blob:")
+        return [url for url in self.requests if not url.startswith(ours)]
+
+
+class Visit(NamedTuple):
+    heard: Heard
     told: dict
+    violations: list[str]  # found by axe-core, where it was asked
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -55,7 +73,8 @@ class Quiet(SimpleHTTPRequestHandler):
 def site(chromium, tmp_path_factory):
     folder = tmp_path_factory.mktemp("website")
     command = [sys.executable, str(ROOT / "tools" / "build_site.py"), str(folder)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    how = {"capture_output": True, "text": True, "timeout": BUILD_SECONDS}
+    done = subprocess.run(command, cwd=ROOT, **how)
     assert done.returncode == 0, done.stderr
     folder = folder / "site"
     pages = sorted(str(p.relative_to(folder)) for p in folder.rglob("*.html"))
@@ -66,44 +85,60 @@ def site(chromium, tmp_path_factory):
         server.shutdown()
 
 
+def listen(page) -> Heard:
+    """What goes wrong or out on this page from now on."""
+    heard = Heard([], [])
+    page.on("pageerror", lambda error: heard.errors.append(str(error)))
+    page.on("requestfailed", lambda request: heard.errors.append(request.url))
+    page.on("request", lambda request: heard.requests.append(request.url))
+    page.on(
+        "console",
+        lambda line: (
+            heard.errors.append(line.text) if line.type in ("error", "warning") else 0
+        ),
+    )
+    return heard
+
+
 @pytest.fixture(scope="session")
 def visits(site, browser) -> dict[str, Visit]:
-    """Every page, opened once on a phone."""
-    found = {}
+    """Every page, opened once on a phone; axe-core looks at it there and then."""
+    page, found = browser.new_page(), {}
+    heard = listen(page)
     for name in site.pages:
-        page = browser.new_page(viewport=PHONE)
-        errors, requests = [], []
-        page.on("pageerror", lambda error, to=errors: to.append(str(error)))
-        page.on("requestfailed", lambda request, to=errors: to.append(request.url))
-        page.on("request", lambda request, to=requests: to.append(request.url))
-        page.on(
-            "console",
-            lambda line, to=errors: (
-                to.append(line.text) if line.type in ("error", "warning") else None
-            ),
-        )
+        page.set_viewport_size(PHONE)
+        page.emulate_media(color_scheme="light")
         page.goto(site.url + name)
-        found[name] = Visit(errors, requests, page.evaluate(TELL))
-        page.close()
+        told, seen = page.evaluate(TELL), look(page, name)
+        found[name] = Visit(Heard(*map(list.copy, heard)), told, seen)
+        heard.errors.clear()
+        heard.requests.clear()
+    page.close()
     return found
 
 
 @pytest.fixture
-def page(browser):
+def page(site, browser):
+    """A page; whatever a test does with it, nothing goes wrong or out."""
     page = browser.new_page()
     page.set_default_timeout(10_000)
+    heard = listen(page)
     yield page
     page.close()
+    assert heard.errors == [] and heard.outside(site) == []
 
 
 def is_slides(name: str) -> bool:
     return name.startswith("slides/")
 
 
-def number(place, name: str) -> int:
-    """The number of this name, as the picture shows it now."""
-    text = place.locator(f'[data-number="{name}"]').inner_text()
-    return int(text.replace(",", ""))
+def numbers(place) -> dict[str, int]:
+    """By name, as the explorer shows them now; the verdict is text."""
+    texts = place.evaluate(
+        "place => [...place.querySelectorAll('[data-number]')]"
+        ".map(e => [e.dataset.number, e.textContent.replaceAll(',', '')])"
+    )
+    return {name: int(text) for name, text in texts if text.isdecimal()}
 
 
 def test_every_notebook_has_its_page_and_its_slides(site):
@@ -116,16 +151,13 @@ def test_every_notebook_has_its_page_and_its_slides(site):
 
 
 def test_nothing_is_wrong_on_any_page(visits):
-    assert {name: v.errors for name, v in visits.items() if v.errors} == {}
+    assert {name: v.heard.errors for name, v in visits.items() if v.heard.errors} == {}
     assert [name for name, v in visits.items() if v.told["broken"]] == []
 
 
 def test_nothing_is_asked_of_another_server(visits, site):
     for name, visit in visits.items():
-        outside = [
-            u for u in visit.requests if not u.startswith((site.url, "data:", "blob:"))
-        ]
-        assert outside == [], name
+        assert visit.heard.outside(site) == [], name
 
 
 def test_every_link_resolves(visits, site):
@@ -183,47 +215,68 @@ def test_no_widget_is_left_as_text(visits):
     assert {n: v.told["oops"] for n, v in visits.items() if v.told.get("oops")} == {}
 
 
-def violations(page, **options) -> list[str]:
-    """What axe-core finds serious or critical, with an example."""
-    options["resultTypes"] = ["violations"]
-    found = Axe().run(page, options=options).response["violations"]
-    return [
-        f"{v['id']} ({len(v['nodes'])}): {v['nodes'][0]['html'][:200]}"
-        for v in found
-        if v["impact"] in ("serious", "critical")
-    ]
-
-
-# Of the library's source and of the slides, one is like the other.
+# Of the library's source, one page is like the other; of the slides, too.
 ALIKE = [
     "_modules/inception_lib/analysis/costs.html",
     f"slides/{NOTEBOOKS[1].stem}.html",
 ]
+ON_A_PHONE = ["index.html", "glossary.html", f"notebooks/{NOTEBOOKS[1].stem}.html"]
 
 
-def test_axe_finds_nothing_serious(site, page):
-    names = [n for n in site.pages if not n.startswith(("_modules/", "slides/"))]
-    found = {}
-    for name in names + ALIKE:
-        page.goto(site.url + name)
-        found[name] = violations(page)
-    assert {name: v for name, v in found.items() if v} == {}
+def look(page, name: str) -> list[str]:
+    """What axe-core finds: on a phone, then on a desk in the light and in the dark."""
+    if name.startswith(("_modules/", "slides/")) and name not in ALIKE:
+        return []
+    page.evaluate(AXE_SCRIPT)
+    page.add_style_tag(content="* { transition: none !important }")  # all is in place
+    found = faults(page) + low_contrasts(page) if name in ON_A_PHONE else []
+    page.set_viewport_size(DESKTOP)
+    found += faults(page) + low_contrasts(page)
+    if not is_slides(name):  # they are always light
+        page.emulate_media(color_scheme="dark")
+        found += low_contrasts(page)
+    return found
 
 
-def test_there_is_contrast_in_the_dark(site, page):
-    names = ["index.html", "glossary.html", f"notebooks/{NOTEBOOKS[1].stem}.html"]
-    page.emulate_media(color_scheme="dark")
-    found = {}
-    for name in names + ALIKE[:1]:
-        page.goto(site.url + name)
-        found[name] = violations(page, runOnly=["color-contrast"])
-    assert {name: v for name, v in found.items() if v} == {}
+def faults(page) -> list[str]:
+    return violations(page, "document", rules={"color-contrast": {"enabled": False}})
 
 
-def test_light_and_dark(site, browser):
+def low_contrasts(page) -> list[str]:
+    return violations(page, f"({LOOKS})()", runOnly=["color-contrast"])
+
+
+def violations(page, where: str, **options) -> list[str]:
+    """What is serious or critical, each with an example."""
+    options |= {"resultTypes": ["violations"], "preload": False}
+    run = f"options => axe.run({where}, options).then((found) => found.violations)"
+    return [
+        f"{v['id']} ({len(v['nodes'])}): {v['nodes'][0]['html'][:200]}"
+        for v in page.evaluate(run, options)
+        if v["impact"] in ("serious", "critical")
+    ]
+
+
+def test_axe_finds_nothing_serious(visits):
+    found = {name: v.violations for name, v in visits.items() if v.violations}
+    assert found == {}
+
+
+def test_axe_would_find_it(site, page):
+    """Grey that is too light on white, and too dark on black."""
+    page.goto(site.url + "references.html")
+    page.evaluate(AXE_SCRIPT)
+    page.add_style_tag(content="article p { color: #777 !important }")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        (found,) = low_contrasts(page)
+        assert found.startswith("color-contrast")
+
+
+def test_light_and_dark(site, page):
     """By the system's setting, and by the button in the page."""
     brightness = "() => getComputedStyle(document.body).backgroundColor"
-    page = browser.new_page(color_scheme="dark")
+    page.emulate_media(color_scheme="dark")
     page.goto(site.url)
     dark = page.evaluate(brightness)
     page.emulate_media(color_scheme="light")
@@ -239,52 +292,77 @@ def test_light_and_dark(site, browser):
         toggle.click()
         seen.add(page.evaluate(brightness))
     assert seen == {dark, light}
-    page.close()
 
 
-def test_a_key_moves_the_slider_and_the_number(site, page):
+def tab_to(page, target) -> None:
+    """Press Tab until ``target`` has the focus."""
+    for _ in range(100):
+        page.keyboard.press("Tab")
+        if target.evaluate("element => element === document.activeElement"):
+            return
+    pytest.fail(f"100 times Tab, and still not at {target}")
+
+
+def test_the_keyboard_alone_moves_a_slider_and_chooses_a_module(site, page):
     page.goto(site.url)
     place = page.locator('.explorer[data-kind="bottleneck"]')
+    tab_to(page, place.get_by_role("slider", name="bottleneck width"))
+    told = set()
     for width in (24, 25, 26):
         cost = costs.bottleneck(512, width, 64, 5, 14, bias=False)
-        assert number(place, "through") == cost.parameters
-        assert number(place, "throughMultiplyAdds") == cost.multiply_adds
-        assert place.locator('[name="width"][type="number"]').input_value() == str(
-            width
-        )
-        place.get_by_role("slider", name="bottleneck width").press("ArrowRight")
+        shown = numbers(place)
+        assert shown["through"] == cost.parameters
+        assert shown["throughMultiplyAdds"] == cost.multiply_adds
+        box = place.locator('[name="width"][type="number"]')
+        assert box.input_value() == str(width)
+        told.add(place.get_by_role("status").inner_text())
+        page.keyboard.press("ArrowRight")
+    assert len(told) == 3
+    button = page.get_by_role("button", name="3b")
+    tab_to(page, button)
+    page.keyboard.press("Enter")
+    assert button.get_attribute("aria-pressed") == "true"
 
 
-@pytest.mark.parametrize(
-    "state",
-    [
-        (512, 64, 5, 387, 14),
-        (512, 64, 5, 388, 14),
-        (192, 128, 3, 96, 28),
-        (1024, 1024, 11, 1024, 112),
-        (1, 1, 1, 1, 1),
-        (64, 64, 1, 56, 7),
-    ],
-)
-def test_the_bottlenecks_numbers_are_the_librarys(site, page, state):
+def test_a_screen_reader_is_told_one_line_and_which_sliders_these_are(site, page):
+    page.goto(site.url)
+    groups = page.locator(".explorer")
+    names = groups.evaluate_all("all => all.map(e => e.ariaLabel)")
+    assert len(set(names)) == groups.count() == 2
+    live = page.locator(".explorer :is([aria-live], [role=status])")
+    assert live.count() == 2
+    assert all(20 < len(line) < 150 for line in live.all_inner_texts())
+
+
+STATES = [
+    (512, 64, 5, 387, 14),
+    (512, 64, 5, 388, 14),
+    (192, 128, 3, 96, 28),
+    (1024, 1024, 11, 1024, 112),
+    (1, 1, 1, 1, 1),
+    (64, 64, 1, 56, 7),
+]
+
+
+def test_the_bottlenecks_numbers_are_the_librarys(site, page):
     page.goto(site.url)
     place = page.locator('.explorer[data-kind="bottleneck"]')
     names = ("input", "output", "kernel", "width", "map")
-    for name, value in zip(names, state, strict=True):
-        place.locator(f'[name="{name}"][type="number"]').fill(str(value))
-    c_in, c_out, kernel, width, size = state
-    direct = costs.convolution(c_in, c_out, kernel, size, bias=False)
-    through = costs.bottleneck(c_in, width, c_out, kernel, size, bias=False)
-    shown = {
-        "direct": direct.parameters,
-        "directMultiplyAdds": direct.multiply_adds,
-        "through": through.parameters,
-        "throughMultiplyAdds": through.multiply_adds,
-        "breakEven": costs.break_even_width(c_in, c_out, kernel),
-    }
-    assert {name: number(place, name) for name in shown} == shown
-    verdict = place.locator('[data-number="verdict"]').inner_text()
-    assert ("costs more" in verdict) == (through.parameters > direct.parameters)
+    for state in STATES:
+        for name, value in zip(names, state, strict=True):
+            place.locator(f'[name="{name}"][type="number"]').fill(str(value))
+        c_in, c_out, kernel, width, size = state
+        direct = costs.convolution(c_in, c_out, kernel, size, bias=False)
+        through = costs.bottleneck(c_in, width, c_out, kernel, size, bias=False)
+        assert numbers(place) == {
+            "direct": direct.parameters,
+            "directMultiplyAdds": direct.multiply_adds,
+            "through": through.parameters,
+            "throughMultiplyAdds": through.multiply_adds,
+            "breakEven": costs.break_even_width(c_in, c_out, kernel),
+        }
+        verdict = place.locator('[data-number="verdict"]').inner_text()
+        assert ("costs more" in verdict) == (through.parameters > direct.parameters)
 
 
 def test_a_number_out_of_range_leaves_the_picture(site, page):
@@ -321,9 +399,10 @@ def check_module(place, given, widths) -> None:
         "pool": parts["pool"],
         "all": sum(parts.values()),
     }
+    shown = numbers(place)
     for branch, cost in branches.items():
-        assert number(place, f"parameters {branch}") == cost.parameters
-        assert number(place, f"multiplyAdds {branch}") == cost.multiply_adds
+        assert shown[f"parameters {branch}"] == cost.parameters
+        assert shown[f"multiplyAdds {branch}"] == cost.multiply_adds
     naive = sum(costs.naive_inception(channels, widths, size).values())
     plain = costs.convolution(channels, widths.out_channels, 3, size)
     text = place.inner_text()
@@ -337,9 +416,11 @@ def test_the_notebooks_sliders_live(site, page):
     assert place.locator('button[aria-pressed="true"]').inner_text() == "3b"
     page.goto(site.url + "notebooks/03_global_average_pooling.html")
     place = page.locator('.explorer[data-kind="pooling"]')
-    assert number(place, "flat") == costs.linear(1024 * 49, 1000, bias=False).parameters
+    flat = costs.linear(1024 * 49, 1000, bias=False).parameters
+    assert numbers(place)["flat"] == flat
     place.get_by_role("slider", name="map size").press("Home")
-    assert number(place, "flat") == number(place, "averaged")
+    shown = numbers(place)
+    assert shown["flat"] == shown["averaged"]
 
 
 def test_the_search_finds(site, page):
@@ -350,13 +431,10 @@ def test_the_search_finds(site, page):
 
 
 def test_it_opens_from_the_disk_without_a_server(site, page):
-    errors = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto((site.folder / "index.html").as_uri())
-    assert number(page.locator(".explorer").first, "through") == 50_688
+    assert numbers(page.locator(".explorer").first)["through"] == 50_688
     page.goto((site.folder / "slides" / f"{NOTEBOOKS[0].stem}.html").as_uri())
     page.wait_for_function("Reveal.isReady()")
-    assert errors == []
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -366,9 +444,14 @@ def test_slides_walk_and_hold_the_whole_notebook(site, page, path):
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     assert page.locator(".jp-CodeCell").count() == len(code)
-    slides, seen = page.evaluate("Reveal.getTotalSlides()"), 1
-    while not page.evaluate("Reveal.isLastSlide()"):
-        page.keyboard.press("Space")
+    slides, seen = page.evaluate("Reveal.getTotalSlides()"), 0
+    last = False
+    while not last:
+        last, hidden = page.evaluate(SLIDE)
+        assert hidden < 200  # of 760: a longer slide scrolls, but not far
         seen += 1
         assert seen <= slides
+        page.keyboard.press("Space")
     assert seen == slides > len(code) // 2
+    back = page.locator("a.back").evaluate("link => link.href")
+    assert back == f"{site.url}notebooks/{path.stem}.html"
