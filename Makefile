@@ -10,6 +10,10 @@
 
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
+# As many files at a time as there are cores, four at most, with a thread each: on two
+# cores nearly twice as fast as one after the other with two threads.
+PYTEST := OMP_NUM_THREADS=1 $(VENV_PYTHON) -m pytest \
+	-n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # JupyterLab refuses to run as root, the usual user of a container, without this.
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
@@ -25,9 +29,8 @@ test: setup
 	$(VENV_PYTHON) -m ruff format --check .
 	$(VENV_PYTHON) -m codespell_lib
 	$(VENV_PYTHON) -m mypy
-	INCEPTION_LIB_FAST_TRAINING=1 \
-		$(VENV_PYTHON) -m pytest --nbval --nbval-current-env notebooks
-	$(VENV_PYTHON) -m pytest tests
+	INCEPTION_LIB_FAST_TRAINING=1 $(PYTEST) --nbval --nbval-current-env notebooks
+	$(PYTEST) tests
 
 notebooks: setup
 	$(VENV_PYTHON) tools/execute_notebooks.py $(NOTEBOOK)

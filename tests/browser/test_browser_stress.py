@@ -8,7 +8,13 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 from playwright.sync_api import expect
-from test_browser import NOTEBOOKS, move_slider, open_notebook, restart_and_run_all
+from test_browser import (
+    NOTEBOOKS,
+    RUN_ALL_MS,
+    move_slider,
+    open_notebook,
+    restart_and_run_all,
+)
 
 FIRST, TRAINING = "00_start_here.ipynb", "07_interrupted.ipynb"
 # Root, as whom containers run, is bound by permissions only without these.
@@ -89,9 +95,9 @@ def test_an_interrupted_training_goes_on_to_the_next_cell(lab, page):
     page.evaluate("void jupyterapp.commands.execute('runmenu:restart-and-run-all')")
     page.locator(".jp-Dialog button.jp-mod-accept").click()
     curves = page.locator(".jp-RenderedImage img")
-    expect(curves).to_have_count(1, timeout=60_000)
+    expect(curves).to_have_count(1, timeout=RUN_ALL_MS)
     page.evaluate("void jupyterapp.commands.execute('notebook:interrupt-kernel')")
-    page.wait_for_function("lab.finished()", timeout=60_000, polling=200)
+    page.wait_for_function("lab.finished()", timeout=RUN_ALL_MS, polling=200)
     assert page.evaluate("lab.messages") == []
     notebook = page.locator(".jp-Notebook")
     expect(notebook).to_contain_text("usable: True (16, 2)")
