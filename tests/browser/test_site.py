@@ -88,15 +88,20 @@ def site(chromium, tmp_path_factory):
 def listen(page) -> Heard:
     """What goes wrong or out on this page from now on."""
     heard = Heard([], [])
+
+    def failed(request) -> None:
+        # An icon that is still on its way when the page is left isn't a fault.
+        if request.failure != "net::ERR_ABORTED":
+            heard.errors.append(request.url)
+
+    def said(line) -> None:
+        if line.type in ("error", "warning"):
+            heard.errors.append(line.text)
+
     page.on("pageerror", lambda error: heard.errors.append(str(error)))
-    page.on("requestfailed", lambda request: heard.errors.append(request.url))
+    page.on("requestfailed", failed)
     page.on("request", lambda request: heard.requests.append(request.url))
-    page.on(
-        "console",
-        lambda line: (
-            heard.errors.append(line.text) if line.type in ("error", "warning") else 0
-        ),
-    )
+    page.on("console", said)
     return heard
 
 
