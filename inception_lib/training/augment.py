@@ -9,6 +9,8 @@ from torchvision.transforms.v2 import functional as TF
 
 from ..model.layers import check_rate, is_number
 
+WHOLE = slice(None)
+
 
 class Augment:
     """Random changes that keep the class: N×C×S×S uint8 -> the same shape and type.
@@ -25,6 +27,9 @@ class Augment:
     - ``contrast``: stronger or weaker by at most this fraction.
 
     Each strength is drawn uniformly. Raises ValueError on one out of range.
+
+    Given a ``share``, it draws for all images, and changes and returns only those: so
+    processes that train together draw alike and don't do each other's work.
     """
 
     def __init__(
@@ -36,39 +41,34 @@ class Augment:
         rotate: float = 0.0,
         contrast: float = 0.0,
     ):
-        if not isinstance(mirrored, tuple | list) or not all(
-            type(dim) is int and dim in (2, 3) for dim in mirrored
-        ):
-            raise ValueError(
-                f"mirrored may hold the dimensions 2 and 3, got {mirrored!r}"
-            )
+        check_mirrored(mirrored)
         check_rate(shift=shift, scale=scale, contrast=contrast)
         if not is_number(rotate) or not 0 <= rotate <= 180:
             raise ValueError(f"rotate must be 0 to 180 degrees, got {rotate!r}")
         self.mirrored, self.shift, self.scale = mirrored, shift, scale
         self.rotate, self.contrast = rotate, contrast
 
-    def __call__(self, images: Tensor) -> Tensor:
-        n = len(images)
-        x = images
+    def __call__(self, images: Tensor, share: slice = WHOLE) -> Tensor:
+        n, x = len(images), images[share]
         for dim in self.mirrored:
-            x = torch.where(torch.rand(n, 1, 1, 1) < 0.5, x.flip(dim), x)
+            x = torch.where(torch.rand(n, 1, 1, 1)[share] < 0.5, x.flip(dim), x)
         if self.scale or self.rotate:
-            x = self._resample(x)
+            x = self._resample(x, n, share)
         elif self.shift:
-            x = self._crop(x)
+            x = self._crop(x, n, share)
         if self.contrast:
             x = x.float()
             mean = x.mean(dim=(1, 2, 3), keepdim=True)
-            x = mean + (x - mean) * (1 + _uniform(n, self.contrast)).view(n, 1, 1, 1)
+            strength = (1 + _uniform(n, self.contrast))[share, None, None, None]
+            x = mean + (x - mean) * strength
         return x if x.dtype == torch.uint8 else x.round_().clamp_(0, 255).byte()
 
-    def _crop(self, x: Tensor) -> Tensor:
+    def _crop(self, x: Tensor, n: int, share: slice) -> Tensor:
         """Shift by whole pixels: widen all images by reflection, cut each elsewhere."""
         size = x.shape[-1]
         pad = min(round(self.shift * size), size - 1)  # as far as a reflection goes
         wide = TF.pad(x, [pad], padding_mode="reflect")
-        corners = torch.randint(0, 2 * pad + 1, (len(x), 2)).tolist()
+        corners = torch.randint(0, 2 * pad + 1, (n, 2))[share].tolist()
         return torch.stack(
             [
                 TF.crop(image, top, left, size, size)
@@ -76,19 +76,27 @@ class Augment:
             ]
         )
 
-    def _resample(self, x: Tensor) -> Tensor:
+    def _resample(self, x: Tensor, n: int, share: slice) -> Tensor:
         """Shift, scale and rotate about the centre in one bilinear resampling."""
-        n = len(x)
         size = 1 / (1 + _uniform(n, self.scale))
         angle = _uniform(n, math.radians(self.rotate))
         cos, sin = size * angle.cos(), size * angle.sin()
         # grid_sample measures in half sides: a shift by the whole side is 2.
         right, down = _uniform(n, 2 * self.shift), _uniform(n, 2 * self.shift)
         rows = [torch.stack([cos, -sin, right], 1), torch.stack([sin, cos, down], 1)]
-        grid = F.affine_grid(torch.stack(rows, 1), list(x.shape), align_corners=False)
+        moves = torch.stack(rows, 1)[share]
+        grid = F.affine_grid(moves, list(x.shape), align_corners=False)
         return F.grid_sample(
             x.float(), grid, padding_mode="reflection", align_corners=False
         )
+
+
+def check_mirrored(mirrored: tuple[int, ...]) -> None:
+    """Raise a ValueError if an image can't be mirrored in one of these dimensions."""
+    if not isinstance(mirrored, tuple | list) or not all(
+        type(dim) is int and dim in (2, 3) for dim in mirrored
+    ):
+        raise ValueError(f"mirrored may hold the dimensions 2 and 3, got {mirrored!r}")
 
 
 def _uniform(n: int, most: float) -> Tensor:

@@ -4,6 +4,9 @@ import torch
 from torch import Tensor
 from torchvision.transforms import v2
 
+from ..model.layers import check_positive
+from .augment import WHOLE, check_mirrored
+
 
 class PaperCrops:
     """Section 6 of the paper: N×C×H×W uint8 -> N×C×size×size uint8.
@@ -11,10 +14,14 @@ class PaperCrops:
     A patch of 8 % to 100 % of the area, its sides 3:4 to 4:3, scaled to size×size; then
     brightness, contrast and colour, in random order, each 0.5 to 1.5 times as strong
     (Howard 2013, arXiv:1312.5402, from whom the paper takes them). ``mirrored`` as for
-    ``Augment``. Each image has its own draw, from torch's global random numbers.
+    ``Augment``. Each image has its own draw, from torch's global random numbers; how
+    many it takes depends on them, so that a ``share`` spares no work here.
+    Raises ValueError if ``size`` is no positive integer, or on another dimension.
     """
 
     def __init__(self, size: int, mirrored: tuple[int, ...] = (3,)):
+        check_positive(size=size)
+        check_mirrored(mirrored)
         flips = {3: v2.RandomHorizontalFlip(), 2: v2.RandomVerticalFlip()}
         self.transform = v2.Compose(
             [
@@ -24,5 +31,5 @@ class PaperCrops:
             ]
         )
 
-    def __call__(self, images: Tensor) -> Tensor:
-        return torch.stack([self.transform(image) for image in images])
+    def __call__(self, images: Tensor, share: slice = WHOLE) -> Tensor:
+        return torch.stack([self.transform(image) for image in images])[share]
