@@ -1,9 +1,18 @@
 """What several of these test modules share: pictures, and processes that train."""
 
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
 from warm_start import Warm
+
+
+@pytest.fixture(autouse=True)
+def no_tensorboard(request, monkeypatch):
+    """As on most machines; the tests of the events themselves want it."""
+    if "tensorboard" not in request.node.name:
+        monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
 
 
 @pytest.fixture(scope="session")

@@ -31,11 +31,18 @@ class Warm:
         print(json.dumps(job), file=self.program.stdin, flush=True)
         return json.loads(self.program.stdout.readline())
 
-    def start(self, *arguments, plain: bool = False, **environment: str) -> int:
-        """The id of a new process; ``plain`` takes dropout away."""
-        words = [str(argument) for argument in arguments]
+    def start(
+        self, *arguments, plain=False, own_group=False, **environment: str
+    ) -> int:
+        """The id of a new process; ``plain`` takes dropout away; in its ``own_group`` a
+        signal can reach it with its children and without us, as Ctrl-C would.
+        """
         return self.ask(
-            arguments=words, environment=environment, plain=plain, logs=str(self.logs)
+            arguments=[str(argument) for argument in arguments],
+            environment=environment,
+            plain=plain,
+            own_group=own_group,
+            logs=str(self.logs),
         )
 
     def wait(self, pid: int) -> int:
@@ -88,6 +95,10 @@ def train(job: dict) -> None:
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.environ |= job["environment"]
+        if job["own_group"]:
+            os.setpgid(0, 0)
+            # A shell's background jobs ignore it, and so do their children.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         torch.set_num_threads(int(os.environ.get("THREADS", "1")))
         if job["plain"]:
             torch.nn.Dropout.forward = lambda self, x: x
@@ -131,6 +142,7 @@ if __name__ == "__main__":
 
     from inception_lib.training.__main__ import main
 
+    sys.modules["torch.utils.tensorboard"] = None  # its files are tested elsewhere
     for line in sys.stdin:
         job = json.loads(line)
         if "wait" in job:
