@@ -4,7 +4,6 @@ notebook.
 
 import argparse
 import sys
-import time
 from dataclasses import fields
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from .data import Images, image_folder, solar_cells, split
 from .lock import only_run
 from .log import Log
 from .loop import fit
-from .stream import image_stream
+from .stream import image_stream, worker_deaths
 
 DESCRIPTION = """\
 Train GoogLeNet on the solar cells that come with this package, or on your own pictures:
@@ -133,7 +132,7 @@ def main(arguments: list[str] | None = None) -> int:
             )
         config = TrainingConfig(**options)
         build_model(config, 2)  # refuses an impossible size before reading the data
-        with distributed.process_group(), only_run(checkpoint):
+        with distributed.process_group(), only_run(checkpoint), worker_deaths():
             return train(config, out, checkpoint, resume)
     except KeyboardInterrupt:
         return interrupted(checkpoint)
@@ -183,7 +182,6 @@ def train(
         f"{f'{processes} processes, each: ' if processes > 1 else ''}"
         f"{device.type}, {torch.get_num_threads()} threads, {precision} ({reason})"
     )
-    start = time.perf_counter()
     run = fit(
         train,
         validation,
@@ -192,7 +190,8 @@ def train(
         checkpoint=checkpoint,
         resume=resume,
     )
-    seconds = time.perf_counter() - start
+    if run.interrupted and run.history.empty:
+        raise KeyboardInterrupt  # an untrained network isn't worth a folder
     result = {name: summarise(run, data) for name, data in measured.items()}
     for name, s in result.items():
         say(
@@ -200,8 +199,8 @@ def train(
             f"{s['balanced_accuracy']:.3f}  F1 {s['f1']:.3f}  "
             f"ROC AUC {s['roc_auc']:.3f}"
         )
-    timing = {"training_seconds": round(seconds, 1)}
-    say(f"{'time':>10}: {seconds / 60:.1f} minutes of training")
+    timing = {"training_seconds": round(run.seconds, 1)}  # before --resume, too
+    say(f"{'time':>10}: {run.seconds / 60:.1f} minutes of training")
     if out and distributed.rank() == 0:
         say(f"{'saved':>10}: {save_run(run, out, result | timing)}")
         if checkpoint and not run.interrupted:

@@ -7,6 +7,7 @@ import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -20,7 +21,7 @@ from .config import TrainingConfig
 from .data import Images
 from .predict import predict
 
-FORMAT = 2  # 1 had no checksum
+FORMAT = 2  # 1, which had no checksum, is no longer read
 
 
 @dataclass
@@ -28,7 +29,8 @@ class Run:
     """A trained network with all that is needed to use it again.
 
     ``pixel_std`` is the training images' (see ``data.prepare``); ``history`` has a row
-    per epoch.
+    per epoch; ``seconds`` is how long these took, in this process and in those before
+    it (0 for a run that was loaded).
     """
 
     model: GoogLeNet
@@ -37,6 +39,7 @@ class Run:
     pixel_std: float
     history: pd.DataFrame = field(default_factory=pd.DataFrame)
     interrupted: bool = False
+    seconds: float = 0.0
 
     def predict(self, data: Images) -> Tensor:
         """N×K class probabilities of any images, resized to the run's image size.
@@ -72,10 +75,6 @@ def write_file(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-        if os.name == "posix":  # elsewhere a folder can't be opened
-            folder = os.open(path.parent, os.O_RDONLY)
-            os.fsync(folder)
-            os.close(folder)
     except OSError as error:
         with suppress(OSError):
             temporary.unlink()  # gives the space back
@@ -83,6 +82,13 @@ def write_file(path: Path, content: bytes) -> None:
             f"can't write {path} ({error.strerror or error}): what was there before is "
             "unchanged; make room or choose another folder"
         ) from error
+    # The new name is in place; not every system can be told to write it down at once.
+    with suppress(OSError):
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], info: dict) -> None:
@@ -102,6 +108,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
         with safe_open(path, "pt") as file:
             info = json.loads((file.metadata() or {})["info"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}
+        if not isinstance(info, dict):
+            raise ValueError("no object")
         version = info.pop("format", None)
         if version == FORMAT and info.pop("sha256") != checksum(tensors, info):
             raise ValueError("another checksum")
@@ -110,7 +118,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
             f"{path} is not a file of this library, or it is damaged: "
             "train again, or restore it"
         ) from error
-    if version not in (1, FORMAT):
+    if version != FORMAT:
         raise ValueError(f"{path} was written by another version of this library")
     return tensors, info
 
@@ -126,7 +134,7 @@ def checksum(tensors: dict[str, Tensor], info: dict) -> str:
 
 def save_run(run: Run, folder: str | Path, metrics: dict | None = None) -> Path:
     """Write config.json, history.csv, metrics.json and model.safetensors into
-    ``folder``.
+    ``folder``; without ``metrics`` those of another run don't stay there.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -142,6 +150,8 @@ def save_run(run: Run, folder: str | Path, metrics: dict | None = None) -> Path:
     }
     if metrics is not None:
         texts["metrics.json"] = json.dumps(metrics, indent=2) + "\n"
+    else:
+        (folder / "metrics.json").unlink(missing_ok=True)
     for name, text in texts.items():
         write_file(folder / name, text.encode())
     write_tensors(folder / "model.safetensors", run.model.state_dict(), info)
@@ -201,11 +211,22 @@ class State:
     schedule: torch.optim.lr_scheduler.LRScheduler
     precision: str  # what "auto" chose: a second measurement might choose otherwise
     rows: list[dict] = field(default_factory=list)  # of the history
+    seconds: float = 0.0  # that these took
 
 
 def fingerprint(train: Images, pixel_std: float) -> dict:
     """Enough of the training images to notice that they are others."""
     return {"classes": train.classes, "count": len(train), "pixel_std": pixel_std}
+
+
+def random_sources() -> dict[str, Any]:
+    """Whose random numbers a training draws: the processor's, and its accelerator's."""
+    sources: dict[str, Any] = {"random": torch}
+    if torch.cuda.is_available():
+        sources["random_cuda"] = torch.cuda
+    if torch.backends.mps.is_available():
+        sources["random_mps"] = torch.mps
+    return sources
 
 
 def save_checkpoint(
@@ -219,13 +240,12 @@ def save_checkpoint(
     tensors |= {f"average.{k}": v for k, v in state.average.state_dict().items()}
     for index, moments in optimizer["state"].items():
         tensors |= {f"optimizer.{index}.{k}": v for k, v in moments.items()}
-    tensors["random"] = torch.get_rng_state()
-    if torch.cuda.is_available():
-        tensors["random_cuda"] = torch.cuda.get_rng_state()
+    tensors |= {name: of.get_rng_state() for name, of in random_sources().items()}
     info = {
         "config": asdict(config),
         "images": images,
         "rows": state.rows,
+        "seconds": state.seconds,
         "precision": state.precision,
         "groups": optimizer["param_groups"],
         "schedule": state.schedule.state_dict(),
@@ -287,8 +307,9 @@ def load_checkpoint(
     state.optimizer.load_state_dict({"state": moments, "param_groups": info["groups"]})
     state.schedule.load_state_dict(info["schedule"])
     state.rows[:] = info["rows"]
+    state.seconds = info.get("seconds", 0.0)
     if config.precision == "auto":
         state.precision = info["precision"]
-    torch.set_rng_state(tensors["random"])
-    if "random_cuda" in tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(tensors["random_cuda"])
+    for name, of in random_sources().items():
+        if name in tensors:  # else it comes from another kind of machine
+            of.set_rng_state(tensors[name])

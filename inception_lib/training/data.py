@@ -1,5 +1,7 @@
 """Images in memory: the solar cells, a folder with a subfolder per class, the split."""
 
+import math
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,7 +18,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
-from ..model.layers import check_positive
+from ..model.layers import check_positive, is_number, shape_of
 from .pictures import find_files, read_picture, reason, shown
 
 LAYOUT = """\
@@ -43,8 +45,6 @@ class Images(Protocol):
     @property
     def labels(self) -> Tensor: ...
     @property
-    def targets(self) -> Tensor: ...
-    @property
     def classes(self) -> tuple[str, ...]: ...
     @property
     def groups(self) -> tuple[str, ...]: ...
@@ -53,6 +53,7 @@ class Images(Protocol):
     def joined(self, other: Self) -> Self: ...
     def resized(self, size: int) -> Self: ...
     def variances(self) -> Tensor: ...
+    def cross_entropy(self, probabilities: Tensor) -> float: ...
     def pictures(self, indices: Tensor) -> Iterator[Tensor]: ...
     def batches(
         self, batches: Iterable[Tensor], augment: Callable, share: slice
@@ -150,8 +151,13 @@ class ImageSet:
         """
         for batch in batches:
             own = batch[share]
-            images = augment(self.images[batch])[share]
+            images = augment(self.images[batch], share)
             yield images, self.targets[own], self.labels[own]
+
+    def cross_entropy(self, probabilities: Tensor) -> float:
+        """The mean loss of N×K predicted probabilities against ``targets``."""
+        logs = probabilities.clamp_min(1e-7).log()
+        return -(self.targets * logs).sum(1).mean().item()
 
     def variances(self) -> Tensor:
         """N float64: the variance of each image's pixels (0…255) around its own
@@ -225,7 +231,8 @@ def image_folder(
     one picture into two sets: one message to ``report`` counts and names them all.
 
     Raises FileNotFoundError if there is no folder ``path``, and ValueError if fewer
-    than two subfolders have a picture that can be read; both show the layout.
+    than two subfolders have a picture that can be read; both show the layout. Raises
+    ValueError, too, if the pictures would need more memory than there is.
     """
     check_positive(image_size=image_size)
     root = class_folders(path)
@@ -234,8 +241,8 @@ def image_folder(
     def skip(file: Path, why: str) -> None:
         skipped.setdefault(why, []).append(shown(file.relative_to(root)))
 
-    files = find_files(root, skip)
-    images = torch.empty(len(files), 3, image_size, image_size, dtype=torch.uint8)
+    files = list(find_files(root, skip))
+    images = room_for(len(files), image_size)
     names: list[str] = []
     grey = True
     with pillow_warnings():
@@ -265,6 +272,23 @@ def image_folder(
         ("",) * len(names),
         tuple(names),
     )
+
+
+def room_for(n: int, size: int) -> Tensor:
+    """N×3×S×S uint8, not filled; a ValueError with the way out if they are too many."""
+    needed, most = n * 3 * size**2, math.inf
+    if hasattr(os, "sysconf"):  # else (Windows) memory is refused, not overbooked
+        most = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        if needed > most:
+            raise MemoryError
+        return torch.empty(n, 3, size, size, dtype=torch.uint8)
+    except (MemoryError, RuntimeError) as error:
+        raise ValueError(
+            f"{n} pictures of {size}×{size} pixels need {needed / 1e9:.0f} GB of "
+            "memory, more than there is: leave them on the disk (--stream, or "
+            "image_stream), or choose a smaller image_size"
+        ) from error
 
 
 def class_folders(path: str | Path) -> Path:
@@ -375,8 +399,17 @@ def prepare(images: Tensor, std: float) -> Tensor:
 
     Each image's own mean is subtracted, because exposure differs from camera to camera,
     and the rest divided by ``std``, the ``pixel_std`` of the training images.
-    Grey is repeated as a view: three channels in the memory of one.
+    Grey is repeated as a view: three channels in the memory of one. Raises ValueError
+    on another shape, or if ``std`` is no positive number.
     """
+    four = isinstance(images, Tensor) and images.dim() == 4
+    if not four or images.shape[1] not in (1, 3):
+        raise ValueError(
+            f"images must be N×1×S×S or N×3×S×S, got {shape_of(images)}: one image is "
+            "image[None]"
+        )
+    if not is_number(std) or not 0 < std < math.inf:
+        raise ValueError(f"std must be a positive number, got {std!r}")
     x = images.float()
     # Nothing in place: torch 2.6 couldn't export it.
     x = (x - x.mean(dim=(1, 2, 3), keepdim=True)) / (255 * std)

@@ -1,5 +1,6 @@
 """One training per folder: a lock that the system drops when its holder dies."""
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ else:
         flock(file, LOCK_EX | LOCK_NB)
 
 
+# What the system says when another holds the lock, or had the file and removed it.
+HELD = {errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK, errno.ENOENT}
 _held: set[Path] = set()
 
 
@@ -31,7 +34,8 @@ def only_run(checkpoint: Path | None) -> Iterator[None]:
 
     The lock is the operating system's, on a file beside the checkpoint: what a killed
     process leaves behind hinders nobody. Raises ValueError if another process holds it,
-    OSError if the folder can't be written.
+    OSError if the folder can't be written. Some network disks know no locks: there a
+    line on stderr says so, and the training goes on.
     """
     if checkpoint is None or distributed.rank() > 0:
         yield
@@ -47,17 +51,12 @@ def only_run(checkpoint: Path | None) -> Iterator[None]:
         raise OSError(
             f"can't write into {path.parent} ({error.strerror}): choose another folder"
         ) from error
-    try:
-        lock(file)
-        # Its last holder may have removed the file since we opened it.
-        if not os.path.samestat(os.fstat(file), path.stat()):
-            raise FileNotFoundError
-    except OSError as error:
+    if is_held(file, path):
         os.close(file)
         raise ValueError(
             f"another process is training into {path.parent}: wait for it to end, "
             "or choose another folder"
-        ) from error
+        )
     _held.add(path)
     try:
         yield
@@ -66,3 +65,20 @@ def only_run(checkpoint: Path | None) -> Iterator[None]:
         with suppress(OSError):  # Windows removes no open file
             path.unlink()
         os.close(file)
+
+
+def is_held(file: int, path: Path) -> bool:
+    """Lock the open file; True if another process has done so before."""
+    try:
+        lock(file)
+        # Its last holder may have removed the file since we opened it.
+        return not os.path.samestat(os.fstat(file), path.stat())
+    except OSError as error:
+        if error.errno in HELD:
+            return True
+        print(
+            f"the disk of {path.parent} can't lock files ({error.strerror}): see to it "
+            "that no other process trains into this folder",
+            file=sys.stderr,
+        )
+        return False

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, cast
@@ -32,6 +33,7 @@ from .config import TrainingConfig
 from .crops import PaperCrops
 from .data import Images, pixel_std, prepare
 from .lock import only_run
+from .stream import worker_deaths
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
 # How far "light" and "strong" go: fractions of the side, degrees, fraction of the
@@ -40,6 +42,10 @@ AUGMENTATION: dict[str, dict[str, float]] = {
     "light": {"shift": 0.04},
     "strong": {"shift": 0.08, "scale": 0.1, "rotate": 3.0, "contrast": 0.3},
 }
+# The columns of the history, and those that need validation images.
+COLUMNS = ["epoch", "image_size", "lr", "loss", "train_accuracy"]
+MEASURED = ["validation_loss", "accuracy", "balanced_accuracy", "f1", "roc_auc"]
+MEASURED += ["confusion_matrix"]
 
 
 class Writer(Protocol):
@@ -64,15 +70,16 @@ def fit(
 
     Returns a ``Run``. Its model is the running average of the weights (the paper's
     section 6 uses Polyak averaging too); its history has a row per epoch: epoch,
-    image_size, lr, loss (the three losses together), train_accuracy (on augmented
-    images, dropout on), and on validation loss, accuracy, balanced_accuracy, f1,
-    roc_auc and confusion_matrix.
+    image_size, lr (of the last step, in the stage that learns fastest), loss (the three
+    losses together), train_accuracy (on augmented images, dropout on), and on
+    validation loss, accuracy, balanced_accuracy, f1, roc_auc and confusion_matrix.
 
     ``progress`` is where the progress bar goes (None: nowhere); ``on_epoch`` is called
     with the history so far. An interrupt (Kernel → Interrupt, Ctrl-C) ends the training
     early and keeps what was learned. ``checkpoint`` names a file that is written after
-    every epoch; with ``resume`` the training goes on from it. The same seed on the same
-    machine with the same number of threads gives the same weights.
+    every epoch; with ``resume`` the training goes on from it, without it nothing may be
+    there yet. The same seed on the same machine with the same number of threads gives
+    the same weights.
 
     INCEPTION_LIB_FAST_TRAINING=1 in the environment cuts the run to one epoch: for
     tests of everything around it.
@@ -82,8 +89,8 @@ def fit(
     batch is ``config.batch_size`` images of all of them together.
 
     Raises ValueError if the sets disagree or are too small, or a checkpoint doesn't fit
-    or is in use, OSError if it can't be written, and FloatingPointError if the loss or
-    a weight is no longer a number.
+    or is in use, OSError if it can't be written or a process that reads pictures has
+    died, and FloatingPointError if the loss or a weight is no longer a number.
     """
     config = config or TrainingConfig()
     check_sets(train, validation, config)
@@ -114,10 +121,18 @@ def fit(
     run = Run(cast(GoogLeNet, average.module), config, train.classes, std)
     origin = fingerprint(train, std)
     images, held_out, size = train, validation, 0
+    said: dict[str, str] = {}
+    columns = COLUMNS + (MEASURED if validation else [])
 
-    with only_run(checkpoint):
+    with only_run(checkpoint), worker_deaths():
         if resume and checkpoint:
             load_checkpoint(checkpoint, config, origin, state)
+        elif checkpoint and checkpoint.exists():
+            raise ValueError(
+                f"{checkpoint} holds a run: go on with resume=True, or choose another "
+                "file"
+            )
+        start = time.perf_counter() - state.seconds
         # Counted in pixels, which take the same time in small images and in large ones.
         bar = tqdm(
             total=steps * sum(size**2 for size in sizes),
@@ -144,8 +159,9 @@ def fit(
                 order = torch.randperm(len(train))[: steps * config.batch_size]
                 share = slice(distributed.rank(), None, distributed.count())
                 batches = images.batches(order.split(config.batch_size), augment, share)
-                total, correct = 0.0, 0.0
+                total, correct, lr = 0.0, 0.0, 0.0
                 for step, batch in enumerate(batches, 1):
+                    lr = float(max(schedule.get_last_lr()))
                     value, hits = train_step(network, batch, run, state)
                     if not math.isfinite(value):
                         where = f"batch {step} of {steps}"
@@ -154,6 +170,9 @@ def fit(
                         )
                     total += value
                     correct += hits
+                    said["loss"] = f"{total / step:.3f}"
+                    said["train"] = f"{correct / step / config.batch_size:.3f}"
+                    bar.set_postfix(said, refresh=False)
                     bar.update(size**2)
                 if not all(p.isfinite().all() for p in average.parameters()):
                     where = f"batch {steps} of {steps}"
@@ -162,17 +181,17 @@ def fit(
                 row = {
                     "epoch": epoch,
                     "image_size": size,
-                    "lr": schedule.get_last_lr()[0],
+                    "lr": lr,
                     "loss": total / steps,
                     "train_accuracy": correct / len(order),
                 }
                 if held_out:
                     row |= measure(run, held_out, state.precision)
-                    bar.set_postfix(
-                        loss=f"{row['loss']:.3f}", accuracy=f"{row['accuracy']:.3f}"
-                    )
+                    said["validation"] = f"{row['accuracy']:.3f}"
+                    bar.set_postfix(said)
                 state.rows.append(row)
-                run.history = pd.DataFrame(state.rows)
+                state.seconds = time.perf_counter() - start
+                run.history = pd.DataFrame(state.rows, columns=columns)
                 if checkpoint and first:
                     save_checkpoint(checkpoint, config, origin, state)
                 if on_epoch and first:
@@ -183,7 +202,8 @@ def fit(
             run.interrupted = True
         finally:
             bar.close()
-    run.history = pd.DataFrame(state.rows)
+    run.history = pd.DataFrame(state.rows, columns=columns)
+    run.seconds = state.seconds
     run.model.eval().requires_grad_(True)  # what was frozen is free again
     return run
 
@@ -242,7 +262,7 @@ def gradients(
     return value, hits
 
 
-def make_augment(config: TrainingConfig, size: int) -> Callable[[Tensor], Tensor]:
+def make_augment(config: TrainingConfig, size: int) -> Augment | PaperCrops:
     """What changes the training images, for a network that sees size×size pixels."""
     if config.augmentation == "paper":
         return PaperCrops(size, config.mirrored)
@@ -253,7 +273,7 @@ def diverged(
     what: str, where: str, state: State, checkpoint: Path | None
 ) -> FloatingPointError:
     """The error that says what happened, where, and what is left."""
-    done, lr = len(state.rows), state.schedule.get_last_lr()[0]
+    done, lr = len(state.rows), max(state.schedule.get_last_lr())
     kept = f"the last good checkpoint is {checkpoint}, of epoch {done}"
     if not (checkpoint and done):
         kept = "there is no checkpoint before it"
@@ -287,10 +307,9 @@ def measure(run: Run, data: Images, precision: str) -> dict:
     images.
     """
     probabilities = run.probabilities(data, precision=precision)
-    loss = -(data.targets * probabilities.clamp_min(1e-7).log()).sum(1).mean()
     matrix = metrics.confusion_matrix(probabilities, data.labels)
     return {
-        "validation_loss": loss.item(),
+        "validation_loss": data.cross_entropy(probabilities),
         **metrics.scores(probabilities, data.labels),
         "confusion_matrix": json.dumps(matrix.tolist()),
     }

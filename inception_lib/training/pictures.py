@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from warnings import catch_warnings, simplefilter
 
@@ -61,13 +61,12 @@ def shown(path: Path) -> str:
     return str(path) if str(path).isprintable() else ascii(str(path))
 
 
-def find_files(root: Path, skip: Callable[[Path, str], None]) -> list[Path]:
+def find_files(root: Path, skip: Callable[[Path, str], None]) -> Iterator[Path]:
     """The regular files in the subfolders of ``root``, at any depth, sorted.
 
     Hidden files and folders are passed over; ``skip(path, reason)`` is called for
     links, for files that lie in no subfolder, and for what is no regular file.
     """
-    files = []
 
     def unreadable(error: OSError) -> None:
         skip(Path(error.filename), f"can't be read ({error.strerror})")
@@ -79,12 +78,11 @@ def find_files(root: Path, skip: Callable[[Path, str], None]) -> list[Path]:
             if path.is_symlink():
                 skip(path, "links are not followed")
             elif path.is_file() and path.parent != root:
-                files.append(path)
+                yield path
             elif path.is_file():
                 skip(path, "in no class folder")
             elif not path.is_dir():
                 skip(path, "not a regular file")
-    return files
 
 
 def read_picture(path: Path, size: int) -> np.ndarray:

@@ -5,15 +5,18 @@ processes (torch's DataLoader) read, scale and augment ahead of the training.
 """
 
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -62,6 +65,51 @@ class Pictures(Dataset):
         return torch.cat(images)
 
 
+@contextmanager
+def worker_deaths() -> Iterator[None]:
+    """Within, the death of a process that reads is one sentence: DataLoader tells of it
+    wherever the program is just then.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        raise ChildProcessError(
+            "a process that reads pictures has died, perhaps for lack of memory: go on "
+            "from the last checkpoint, with fewer workers"
+        ) from error
+
+
+def ignore_interrupts(_: int) -> None:
+    """Ctrl-C is for the process that trains; it ends the workers when it has to."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def interrupts_held_back() -> Iterator[None]:
+    """Within, an interrupt has to wait: half a DataLoader can't be cleared away. In the
+    processes that are started it waits for ever (not on Windows): they need seconds
+    until they ignore it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # another thread is never interrupted
+        return
+    came: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    if hasattr(signal, "pthread_sigmask"):
+        resource_tracker.ensure_running()  # whose start would let it through again
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.signal(signal.SIGINT, handler)
+    if came:
+        raise KeyboardInterrupt
+
+
 class Loader:
     """Worker processes, started at the first request and then kept."""
 
@@ -79,6 +127,7 @@ class Loader:
             persistent_workers=True,
             # A forked worker would inherit the lock on the run's folder.
             multiprocessing_context="spawn",
+            worker_init_fn=ignore_interrupts,
         )
 
     def read(
@@ -92,12 +141,19 @@ class Loader:
         # As NumPy arrays, which travel to a worker by value.
         self.requests[:] = [(b.numpy(), side, augment, seed) for b in batches]
         state = torch.get_rng_state()
-        answers = iter(self.workshop)  # draws a seed that we don't use
-        torch.set_rng_state(state)
-        for images in answers:
-            if isinstance(images, str):
-                raise ValueError(images)
-            yield images
+        try:
+            with worker_deaths():
+                with interrupts_held_back():
+                    answers = iter(self.workshop)  # draws a seed that we don't use
+                torch.set_rng_state(state)
+                for images in answers:
+                    if isinstance(images, str):
+                        raise ValueError(images)
+                    yield images
+        except (KeyboardInterrupt, ChildProcessError):
+            # Perhaps in the middle of a message: next time with new workers.
+            self.__dict__.pop("workshop", None)
+            raise
 
 
 @dataclass(frozen=True)
@@ -127,8 +183,13 @@ class ImageStream:
 
     @property
     def targets(self) -> Tensor:
-        """N×K float32: 1 for the label, 0 for the others."""
-        return F.one_hot(self.labels, len(self.classes)).float()
+        """N×K float32: 1 for the label, 0 for the others; made when it is asked for."""
+        return torch.eye(len(self.classes))[self.labels]
+
+    def cross_entropy(self, probabilities: Tensor) -> float:
+        """See ``ImageSet.cross_entropy``; here without a table of targets."""
+        right = probabilities.gather(1, self.labels[:, None])
+        return -right.clamp_min(1e-7).log().mean().item()
 
     def variances(self) -> Tensor:
         return self.variance
@@ -173,7 +234,7 @@ class ImageStream:
         )
         for i, pixels in zip(own, images, strict=True):
             labels = self.labels[i]
-            yield pixels, F.one_hot(labels, len(self.classes)).float(), labels
+            yield pixels, torch.eye(len(self.classes))[labels], labels
 
 
 def image_stream(
@@ -239,13 +300,16 @@ def survey(pictures: Pictures, indices: list[int], side: int) -> Tensor:
             return float("nan"), 1.0
         return pixels.var(dtype=np.float64), float((pixels == pixels[..., :1]).all())
 
-    rows: list[tuple[float, float]] = []
+    rows = torch.empty(len(indices), 2, dtype=torch.float64)
     # In threads, as Pillow decodes without Python's lock; in parts, as every task that
     # waits takes memory.
     with pillow_warnings(), ThreadPoolExecutor() as pool:
         for start in range(0, len(indices), 1000):
-            rows += pool.map(look, indices[start : start + 1000])
-    return torch.tensor(rows, dtype=torch.float64)
+            part = indices[start : start + 1000]
+            rows[start : start + len(part)] = torch.tensor(
+                list(pool.map(look, part)), dtype=torch.float64
+            )
+    return rows
 
 
 def failure(path: Path, side: int) -> tuple[Path, str]:

@@ -1,17 +1,19 @@
 """Checkpoints: whole or not at all, and never mistaken for another's."""
 
 import errno
+import json
 import os
 import random
 from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import save
 from test_loop import CONFIG, same, stripes
 from warm_start import await_checkpoint
 
 from inception_lib.training import checkpoint as library
-from inception_lib.training import fit, loop, save_run
+from inception_lib.training import fit, lock, loop, save_run
 from inception_lib.training.__main__ import main
 from inception_lib.training.checkpoint import read_tensors, write_tensors
 from inception_lib.training.lock import only_run
@@ -77,6 +79,17 @@ def test_no_changed_byte_and_no_lost_end_goes_unnoticed(tmp_path):
             assert info == {"a": [1, 0.5]} and len(tensors) == 2, place
 
 
+@pytest.mark.parametrize(
+    "info, message",
+    [({"format": 1}, "another version"), ([], "damaged"), ("2", "damaged")],
+)
+def test_what_claims_to_need_no_checksum_is_refused(info, message, tmp_path):
+    path = tmp_path / "file.safetensors"
+    path.write_bytes(save({"x": torch.ones(2)}, {"info": json.dumps(info)}))
+    with pytest.raises(ValueError, match=f"file.safetensors .*{message}"):
+        read_tensors(path)
+
+
 def test_a_finished_network_is_no_checkpoint(tmp_path):
     run = train(None, replace(SMALL, epochs=1))
     path = save_run(run, tmp_path) / "model.safetensors"
@@ -93,6 +106,13 @@ def test_other_images_are_refused(copy):
             fit(images, None, SMALL, progress=None, checkpoint=copy, resume=True)
 
 
+def test_a_checkpoint_is_not_overwritten(copy):
+    before = copy.read_bytes()
+    with pytest.raises(ValueError, match="holds a run: go on with resume=True, or"):
+        train(copy)
+    assert copy.read_bytes() == before
+
+
 def test_resume_needs_a_checkpoint():
     with pytest.raises(ValueError, match="name its file"):
         train(None, resume=True)
@@ -102,7 +122,30 @@ def test_resume_needs_a_checkpoint():
 
 
 def test_how_it_is_computed_may_change(copy):
-    assert len(train(copy, replace(SMALL, accumulate=2), resume=True).history) == 2
+    before = read_tensors(copy)[1]["seconds"]
+    run = train(copy, replace(SMALL, accumulate=2), resume=True)
+    assert len(run.history) == 2
+    assert run.seconds > before > 0  # of both parts
+
+
+def test_an_apple_gpu_s_random_numbers_are_kept_too(kept, tmp_path, monkeypatch):
+    """There is none here: one that is asked for its state and given it back."""
+    given = []
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.mps, "get_rng_state", lambda: torch.tensor([1, 2, 3]))
+    monkeypatch.setattr(torch.mps, "set_rng_state", given.append)
+    monkeypatch.setattr(loop, "pick_device", lambda: torch.device("cpu"))
+    monkeypatch.setattr(loop, "train_step", stop)
+    path = tmp_path / "checkpoint.safetensors"
+    tensors, info = read_tensors(kept)
+    tensors |= {k: of.get_rng_state() for k, of in library.random_sources().items()}
+    write_tensors(path, tensors, info)
+    assert len(train(path, resume=True).history) == 1
+    assert [state.tolist() for state in given] == [[1, 2, 3]]
 
 
 def test_auto_precision_is_measured_once(tmp_path, monkeypatch):
@@ -146,6 +189,33 @@ def test_the_file_reaches_the_disk_before_its_name_does(tmp_path, monkeypatch):
         monkeypatch.setattr(library.os, name, noted)
     write_tensors(tmp_path / "file", {}, {})
     assert done == ["fsync", "replace", "fsync"]
+
+
+def test_a_folder_that_cannot_be_flushed_is_no_failure(tmp_path, monkeypatch):
+    """The file is in its place by then."""
+    done = []
+
+    def fsync(file):
+        done.append(file)
+        if len(done) == 2:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(library.os, "fsync", fsync)
+    write_tensors(tmp_path / "file", {"x": torch.ones(1)}, {})
+    assert len(done) == 2 and read_tensors(tmp_path / "file")[0]["x"] == 1
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_disk_that_cannot_lock_is_told_and_used(code, tmp_path, capsys, monkeypatch):
+    def no_locks(_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(lock, "lock", no_locks)
+    with only_run(tmp_path / "checkpoint.safetensors"):
+        pass
+    said = capsys.readouterr().err
+    assert f"{tmp_path} can't lock files ({os.strerror(code)}): see to it" in said
+    assert list(tmp_path.iterdir()) == []
 
 
 def command(out, *more):

@@ -61,9 +61,25 @@ def test_an_interrupted_run_goes_on_where_it_stopped(pictures, tmp_path, monkeyp
     assert main([*command, "--out", str(tmp_path / "cut")]) == 130
     monkeypatch.undo()
     assert main([*command, "--out", str(tmp_path / "cut"), "--resume"]) == 0
+    assert json.loads((tmp_path / "cut" / "metrics.json").read_text())
     for name in ("history.csv", "model.safetensors"):
         whole, cut = tmp_path / "whole" / name, tmp_path / "cut" / name
         assert whole.read_bytes() == cut.read_bytes()
+
+
+def test_a_run_without_an_epoch_leaves_its_folder_as_it_was(
+    pictures, tmp_path, monkeypatch, capsys
+):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    command = ["--data", str(pictures), "--out", str(tmp_path), *FAST]
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "train_step", stop)
+        assert main(command) == 130
+    assert capsys.readouterr().err.endswith("interrupted: nothing was kept\n")
+    assert list(tmp_path.iterdir()) == []
+    assert main(command) == 0
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from inception_lib.training.data import (
     image_folder,
     pixel_std,
     prepare,
+    room_for,
     solar_cells,
     split,
 )
@@ -398,6 +399,12 @@ def test_no_usable_classes_show_the_layout(tmp_path):
         image_folder(tmp_path)
     with pytest.raises(FileNotFoundError, match="no folder"):
         image_folder(tmp_path / "picture.png")
+
+
+def test_more_pictures_than_memory_are_one_sentence():
+    with pytest.raises(ValueError, match="1505 GB of memory.*--stream") as caught:
+        room_for(10_000_000, 224)
+    assert len(str(caught.value).splitlines()) == 1
 
 
 def test_long_lists_are_cut(tmp_path, capsys):

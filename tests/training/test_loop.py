@@ -1,5 +1,6 @@
 """Training for real, on small pictures that a network can tell apart in seconds."""
 
+import io
 import json
 from dataclasses import replace
 
@@ -13,12 +14,15 @@ from inception_lib.training import (
     TrainingConfig,
     fit,
     load_run,
+    loop,
     save_run,
     solar_cells,
     split,
 )
 from inception_lib.training.checkpoint import read_tensors, write_tensors
 from inception_lib.training.loop import (
+    COLUMNS,
+    MEASURED,
     as_float,
     image_sizes,
     make_optimizer,
@@ -54,8 +58,8 @@ def stripes(n: int, seed: int = 0) -> ImageSet:
     )
 
 
-def train(config: TrainingConfig = CONFIG, **options) -> Run:
-    return fit(stripes(32), stripes(16, seed=1), config, progress=None, **options)
+def train(config: TrainingConfig = CONFIG, progress=None, **options) -> Run:
+    return fit(stripes(32), stripes(16, seed=1), config, progress=progress, **options)
 
 
 @pytest.fixture(scope="module")
@@ -99,8 +103,10 @@ def test_every_form_trains(options):
 
 def test_history_has_a_row_per_epoch_with_every_metric(run):
     assert list(run.history["epoch"]) == [1, 2]
-    expected = {"loss", "validation_loss", "accuracy", "balanced_accuracy", "f1"}
-    assert expected | {"roc_auc", "lr", "train_accuracy"} <= set(run.history.columns)
+    assert list(run.history.columns) == COLUMNS + MEASURED
+    # Of the last of 4 steps, and of the last of all 8.
+    rates = [CONFIG.lr * warm_up_and_decay(step, 8) for step in (3, 7)]
+    assert list(run.history["lr"]) == pytest.approx(rates)
     matrix = np.array(json.loads(run.history["confusion_matrix"].iloc[-1]))
     assert matrix.sum() == 16
     assert matrix.trace() / 16 == run.history["accuracy"].iloc[-1]
@@ -116,10 +122,30 @@ def test_an_interrupt_keeps_model_and_history():
         if len(history) == 1:
             raise KeyboardInterrupt
 
-    run = train(on_epoch=stop)
+    said = io.StringIO()
+    run = train(on_epoch=stop, progress=said)
     assert run.interrupted
+    loss, right, measured = run.history.iloc[0][["loss", "train_accuracy", "accuracy"]]
+    last = f"loss={loss:.3f}, train={right:.3f}, validation={measured:.3f}"
+    assert said.getvalue().rstrip().endswith(last)
     assert list(run.history["epoch"]) == [1]
     assert run.predict(stripes(4)).shape == (4, 2)
+
+
+def test_an_interrupt_in_the_first_batch_leaves_a_run_without_epochs(
+    tmp_path, monkeypatch
+):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "train_step", stop)
+    run = train(checkpoint=tmp_path / "checkpoint.safetensors")
+    assert run.interrupted and len(run.history) == 0
+    assert list(run.history.columns) == COLUMNS + MEASURED
+    assert list(tmp_path.iterdir()) == []
+    again = load_run(save_run(run, tmp_path))
+    assert again.interrupted and list(again.history.columns) == COLUMNS + MEASURED
+    assert len(again.history) == 0 and again.predict(stripes(4)).shape == (4, 2)
 
 
 def test_resuming_gives_the_weights_of_an_undisturbed_run(run, tmp_path):
@@ -148,6 +174,8 @@ def test_a_saved_run_predicts_the_same(run, tmp_path):
     save_run(run, tmp_path, {"test": {"accuracy": 1.0}})
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"config.json", "history.csv", "metrics.json", "model.safetensors"}
+    save_run(run, tmp_path)  # those scores might be another run's
+    assert {path.name for path in tmp_path.iterdir()} == names - {"metrics.json"}
     loaded = load_run(tmp_path)
     assert loaded.config == run.config
     assert loaded.classes == run.classes

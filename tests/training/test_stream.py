@@ -1,6 +1,9 @@
 """Pictures read from disk as they are needed: the same pictures, in little memory."""
 
+import os
+import time
 from dataclasses import replace
+from signal import SIGINT, SIGKILL
 
 import numpy as np
 import psutil
@@ -8,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 from test_loop import CONFIG, same
+from warm_start import await_checkpoint
 
 from inception_lib.training import fit, image_folder, pixel_std, split
 from inception_lib.training.augment import Augment
@@ -59,6 +63,8 @@ def test_its_pictures_are_those_of_the_folder_in_memory(folder, stream, said):
     assert torch.equal(stream.targets, memory.targets)
     assert torch.cat(list(stream.pictures(torch.arange(24)))).equal(memory.images)
     assert pixel_std(stream) == pytest.approx(pixel_std(memory))
+    p = torch.rand(24, 2).softmax(1)
+    assert stream.cross_entropy(p) == memory.cross_entropy(p)
     for mine, theirs in zip(split(stream), split(memory), strict=True):
         images = torch.cat(list(mine.pictures(torch.arange(len(mine)))))
         assert images.equal(theirs.images) and mine.labels.equal(theirs.labels)
@@ -131,6 +137,35 @@ def test_a_picture_that_vanishes_is_one_sentence(folder, tmp_path):
     (tmp_path / "b" / "1.png").unlink()
     with pytest.raises(ValueError, match="b/1.png could be read when the training"):
         list(data.pictures(torch.arange(2)))
+    # And a worker that is killed, by a system without memory, is another sentence.
+    Image.new("L", (9, 9)).save(tmp_path / "b" / "1.png")
+    (worker,) = data.loader.workshop._iterator._workers
+    os.kill(worker.pid, SIGKILL)
+    with pytest.raises(ChildProcessError, match="that reads pictures has died"):
+        list(data.pictures(torch.arange(2)))
+    assert len(next(data.pictures(torch.arange(2)))) == 2  # by a new one
+
+
+@pytest.mark.parametrize("moment", ["workers start", "training"])
+def test_ctrl_c_is_for_the_process_that_trains(moment, warm, few_pictures, tmp_path):
+    """A terminal sends it to the workers, too."""
+    command = "--stream --workers 1 --image-size 32 --no-aux --no-grow --batch-size 8"
+    command = ["--data", few_pictures, *command.split(), "--epochs", 500]
+    pid = warm.start(*command, "--out", tmp_path, own_group=True)
+    if moment == "training":
+        await_checkpoint(tmp_path)
+        said = "interrupted: these are the numbers of the weights so far"
+    else:
+        end = time.monotonic() + 60
+        trains = psutil.Process(pid)
+        while not any("spawn_main" in str(c.cmdline()) for c in trains.children()):
+            assert time.monotonic() < end, "no worker appeared"
+            time.sleep(0.01)
+        said = "interrupted: nothing was kept"
+    os.killpg(pid, SIGINT)
+    assert warm.wait(pid) == 130
+    assert said in warm.said(pid) and "Traceback" not in warm.said(pid)
+    assert (tmp_path / "model.safetensors").exists() == (moment == "training")
 
 
 def test_memory_does_not_grow_with_the_pictures(tmp_path):
@@ -140,9 +175,9 @@ def test_memory_does_not_grow_with_the_pictures(tmp_path):
         (tmp_path / name).mkdir()
         for i in range(600):
             (tmp_path / name / f"{i}.png").hardlink_to(tmp_path / "one.png")
-    data = image_stream(tmp_path, 256, report=len)
     process = psutil.Process()
     before, most, n = process.memory_info().rss, 0, 0
+    data = image_stream(tmp_path, 256, report=len)
     order = torch.randperm(len(data)).split(32)
     for images, _, _ in data.batches(order, Augment((3,)), WHOLE):
         assert images.sum() > 0  # a page that is never read takes no memory
