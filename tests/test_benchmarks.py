@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import bench  # noqa: E402
+import memory  # noqa: E402
 import processes  # noqa: E402
 import report  # noqa: E402
 
@@ -89,3 +90,13 @@ def test_two_processes_are_measured_beside_one(monkeypatch, capfd):
     ).groups()
     assert float(one) > 0 and float(two) > 0
     assert float(ratio) == pytest.approx(float(two) / float(one), abs=0.1)
+
+
+def test_memory_is_measured_from_the_scan_to_the_end_of_an_epoch(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["memory.py", "--pictures", "120"])
+    memory.main()
+    own, worker = re.search(
+        r"120 pictures: ([\d,]+) MB, ([\d,]+) MB in a worker", capsys.readouterr().out
+    ).groups()
+    # Both have imported torch; only one holds a network and its optimizer.
+    assert 100 < int(worker.replace(",", "")) < int(own.replace(",", "")) < 4000
