@@ -16,7 +16,8 @@ class LocalResponseNorm(nn.LocalResponseNorm):
     ``beta`` of 0.75 and ``size`` of 5 (Krizhevsky et al. 2012, section 3.3), in a
     fraction of the time: forward and backward are written out, and d^−0.75 is taken as
     rsqrt(d) · rsqrt(sqrt(d)). The arithmetic is float32 at least, the result of the
-    type of ``x``. Compilers and second derivatives get PyTorch's own form.
+    type of ``x``. Compilers and GPUs get PyTorch's own form. On a processor a second
+    derivative is a RuntimeError: ``torch.nn.LocalResponseNorm`` has one.
     Raises ValueError for another size or beta.
     """
 
