@@ -1,7 +1,12 @@
 """Every explorer, driven at random and into every corner, by its Python objects."""
 
+import atexit
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,12 +15,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ipywidgets import BoundedIntText, IntSlider, ToggleButtons, VBox
+from PIL import Image
 
 from inception_lib import GoogLeNet
 from inception_lib.analysis import receptive_field
 from inception_lib.analysis.gradients import LossGradients
-from inception_lib.teaching import bottleneck_figures, cells, sliders
-from inception_lib.training import ImageSet
+from inception_lib.teaching import bottleneck_figures, cells, sliders, upload
+from inception_lib.training import ImageSet, Run, TrainingConfig
+from inception_lib.training.checkpoint import build_model
 
 STAGES = tuple("conv1 conv2 conv3 3a 3b 4a 4b 4c 4d 4e 5a 5b fc".split())
 
@@ -112,6 +119,24 @@ def attributions() -> VBox:
     return sliders.browse_attributions(images(3), networks, curves, list("abc"))
 
 
+@cache
+def own_pictures() -> Path:
+    """A folder of two pictures, and between them a file that is none."""
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    for name, pixels in zip(("1.png", "3.png"), images(2, 64).numpy(), strict=True):
+        Image.fromarray(pixels[0]).save(folder / name)
+    (folder / "2.png").write_text("no picture")
+    return folder
+
+
+def folder() -> VBox:
+    torch.manual_seed(0)
+    config = TrainingConfig(image_size=64, aux=False)
+    run = Run(build_model(config, 2).eval(), config, ("no", "yes"), 0.2)
+    return upload.browse_folder(run, own_pictures())
+
+
 EXPLORERS: dict[str, Callable[[], VBox]] = {
     "bottleneck": sliders.bottleneck,
     "module": sliders.module,
@@ -125,6 +150,7 @@ EXPLORERS: dict[str, Callable[[], VBox]] = {
     "features": features,
     "views": views,
     "attributions": attributions,
+    "folder": folder,
     "crops": lambda: sliders.browse_crops(np.zeros((320, 480, 3), dtype=np.uint8)),
 }
 explorers = pytest.mark.parametrize("make", EXPLORERS.values(), ids=EXPLORERS)
@@ -162,17 +188,19 @@ def check(explorer: VBox, moved: int, before: str) -> None:
 
 
 def every_explorer_is_here() -> Iterator[str]:
-    for module in (sliders, cells, bottleneck_figures):
+    for module in (sliders, cells, bottleneck_figures, upload):
         for name, thing in vars(module).items():
             if getattr(thing, "__annotations__", {}).get("return") in (VBox, "VBox"):
                 yield name
 
 
 def test_every_explorer_is_driven():
-    assert set(every_explorer_is_here()) - {"explorer"} == {
+    # try_picture has a button instead of sliders: test_own.py.
+    assert set(every_explorer_is_here()) - {"explorer", "try_picture"} == {
         *("bottleneck", "module", "heads", "pooling", "browse_predictions"),
         *("browse_activation_maps", "explore", "squeezed", "speed"),
         *("browse_features", "browse_views", "browse_attributions", "browse_crops"),
+        "browse_folder",
     }
 
 
