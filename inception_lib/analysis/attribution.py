@@ -36,14 +36,16 @@ def class_activation_map(features: Tensor, linear: nn.Linear) -> Tensor:
     return torch.einsum("nchw,kc->nkhw", features, linear.weight)
 
 
-def contrast(logits: Tensor, classes: Tensor) -> Tensor:
-    """N×K logits, N class indices -> N: the class's logit above the others' mean.
+def contrast(logits: Tensor, classes: Tensor | int) -> Tensor:
+    """N×K logits, N class indices or one for all -> N: the class's logit above the
+    others' mean.
 
     What speaks for all the classes alike cancels; of two classes it is the log-odds.
     Raises ValueError if there is only one class.
     """
     if logits.shape[1] < 2:
         raise ValueError("a contrast needs at least 2 classes, got 1")
+    classes = torch.as_tensor(classes, device=logits.device).expand(len(logits))
     chosen = logits.gather(1, classes[:, None]).squeeze(1)
     return chosen - (logits.sum(1) - chosen) / (logits.shape[1] - 1)
 
@@ -102,9 +104,9 @@ def occlusion(score: Score, x: Tensor, size: int, step: int, fill: Tensor) -> Te
 
 
 def attributions(
-    model: GoogLeNet, x: Tensor, classes: Tensor, fill: Tensor
+    model: GoogLeNet, x: Tensor, classes: Tensor | int, fill: Tensor
 ) -> dict[str, Tensor]:
-    """Heat maps of N images for a class each, N×h×w, by method.
+    """Heat maps of N images for a class each, or one for all, N×h×w, by method.
 
     Grad-CAM of the output, where it is the class activation map, and of each head;
     occlusion by squares of a quarter of the side, 1/8 apart, with ``fill`` in them;
@@ -154,6 +156,36 @@ def deletion(
         )
     taken = [squares // steps * i for i in range(steps + 1)]
     return torch.stack([score(without(x, order, t, fill)) for t in taken], dim=1)
+
+
+def deletion_curves(
+    score: Score,
+    x: Tensor,
+    maps: dict[str, dict[str, Tensor]],
+    fill: Tensor,
+    grid: int = 12,
+    draws: int = 3,
+) -> dict[str, dict[str, Tensor]]:
+    """For each method the ``deletion`` curves of its maps and of what they must beat.
+
+    ``maps``: {network: {method: N×h×w}}. The orders are each network's map ("trained
+    network's map", …), "random squares", the mean of some draws, and "another picture's
+    map", the first network's for the image before.
+    """
+
+    def fall(heat: Tensor) -> Tensor:
+        return deletion(score, x, ranking(heat, grid), fill)
+
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.rand(draws, len(x), grid, grid, generator=generator)
+    blind = torch.stack([fall(one) for one in noise]).mean(0)
+    first = next(iter(maps.values()))
+    curves = {}
+    for method, heat in first.items():
+        own = {f"{name} network's map": fall(by[method]) for name, by in maps.items()}
+        other = {"another picture's map": fall(heat.roll(1, dims=0))}
+        curves[method] = {**own, "random squares": blind, **other}
+    return curves
 
 
 def without(x: Tensor, order: Tensor, count: int, fill: Tensor) -> Tensor:

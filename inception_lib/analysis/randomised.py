@@ -3,11 +3,13 @@
 from collections.abc import Iterable
 from copy import deepcopy
 
+import pandas as pd
 import torch
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..model import GoogLeNet
+from .attribution import contrast, grad_cam, image_times_gradient, rank_correlation
 from .stages import answers, trunk
 
 
@@ -54,3 +56,31 @@ def randomised(
                 norm.train()
     answers(twin, x)
     return twin.eval()
+
+
+def cascade(model: GoogLeNet, x: Tensor, classes: Tensor | int) -> pd.DataFrame:
+    """How alike heat maps stay while the network is ``randomised`` from the top down.
+
+    A row per step, named by the part that was shuffled last; a column per method, the
+    mean ``rank_correlation`` with the intact network's maps of the N images ``x``.
+    """
+
+    def maps(network: GoogLeNet) -> dict[str, Tensor]:
+        with torch.enable_grad():
+            found = {
+                f"Grad-CAM, {name}": grad_cam(features, contrast(logits, classes))
+                for name, (features, logits) in answers(network, x).items()
+            }
+        found["image × gradient"] = image_times_gradient(
+            lambda images: contrast(network(images), classes), x
+        )
+        return found
+
+    intact, steps, parts = maps(model), {}, from_the_top(model)
+    for n, part in enumerate(parts, 1):
+        changed = maps(randomised(model, x, parts[:n]))
+        steps[part] = {
+            method: rank_correlation(heat, changed[method]).mean().item()
+            for method, heat in intact.items()
+        }
+    return pd.DataFrame(steps).T

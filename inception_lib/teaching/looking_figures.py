@@ -5,6 +5,8 @@ from typing import cast
 
 import pandas as pd
 import torch
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
@@ -14,7 +16,8 @@ from torch import Tensor
 
 from ..analysis.receptive_field import BRANCHES, View
 from . import style
-from .sliders.looking import overlay, pixels, square
+from .sliders.looking import evidence_bar, overlay, pixels, square
+from .sliders.pooling import highest_place
 
 SERIES = ["1x1", "3x3", "5x5", "pool"]  # colours told apart by everybody
 HATCHES = ["", "//", "..", "xx"]
@@ -58,22 +61,26 @@ def smoothness(weights: Tensor) -> Tensor:
 
 
 def reach(
-    image: Tensor, reaches: dict[str, Tensor], views: dict[str, View], centre: float
+    reaches: dict[str, Tensor], views: dict[str, View], centre: float
 ) -> tuple[Figure, str]:
-    """An image (C×S×S uint8); over it, for each branch, how much each pixel moves a
-    place in the middle (S×S), in the square that the closed form allows.
+    """For each branch how much each pixel moves a place in the middle (S×S), in the
+    square that the closed form allows.
     """
-    fig, axes = style.figure(2.8, columns=len(reaches), squeeze=False)
+    fig, axes = style.figure(2.5, columns=len(reaches), squeeze=False)
     told = []
     for ax, (branch, moved) in zip(axes[0], reaches.items(), strict=True):
-        view = views[branch]
+        view, side = views[branch], len(moved)
         inside = share_inside(moved, centre, view.largest / 2)
-        title = f"{branch}: {view.largest} pixels,\n{inside:.0%} in half of them"
-        style.picture(ax, pixels(image), title, vmin=0, vmax=255)
-        ax.imshow(moved.sqrt().numpy(), cmap="cividis", alpha=0.75)
+        title = f"{branch}: {view.largest} pixels,\n{inside:.0%} within half of that"
+        style.picture(ax, moved.sqrt().numpy(), title, cmap="cividis")
         ax.add_patch(square(view, centre, centre, branch))
-        told.append(f"{branch}: {view.largest} pixels, {inside:.0%} in half of them")
-    fig.supxlabel(style.CREDIT, fontsize=7, color=style.COLOURS["trunk"])
+        # A square may begin before the image or end behind it.
+        ends = [(centre + part * view.largest / 2) for part in (-1, 1)]
+        ends = [min(0, ends[0]) - side / 20, max(side, ends[1]) + side / 20]
+        ax.set(xlim=ends, ylim=ends[::-1])
+        told.append(
+            f"{branch}: {view.largest} pixels, {inside:.0%} within half of that"
+        )
     return fig, (
         "What can move a place in the middle, branch by branch: a bright spot, fading "
         f"towards the edges of its square. Side of the square: {'; '.join(told)}."
@@ -118,6 +125,7 @@ def ablations(tables: dict[str, pd.DataFrame]) -> tuple[Figure, str]:
         ax.set_title(name, fontsize=10)
         ax.set_xlabel("branch")
         ax.set_ylabel("")
+        ax.tick_params(length=0)
         worst = table.loc[table["loss"].idxmax()]
         told.append(
             f"{name}: most is lost without {worst.branch} of {worst.module}, "
@@ -171,6 +179,19 @@ def shares(table: pd.DataFrame, lost: pd.DataFrame) -> tuple[Figure, str]:
     return fig, f"Stacked bars, a row per module. In {name}: {'; '.join(told)}."
 
 
+def heat_maps(image: Tensor, maps: dict[str, Tensor], title: str) -> tuple[Figure, str]:
+    """An image (C×S×S uint8) as it is, and under each of some heat maps (h×w)."""
+    fig, axes = style.figure(2.9, columns=1 + len(maps))
+    style.picture(axes[0], pixels(image), title.replace(": ", ":\n"), vmin=0, vmax=255)
+    for ax, (method, heat) in zip(axes[1:], maps.items(), strict=True):
+        overlay(ax, image, heat)
+        ax.set_title(method, fontsize=9)
+        evidence_bar(ax.inset_axes((0.15, -0.1, 0.7, 0.05)), bool(heat.min() < 0))
+    fig.supxlabel(style.CREDIT, fontsize=7, color=style.COLOURS["trunk"])
+    told = (f"{method}, highest at {highest_place(h)}" for method, h in maps.items())
+    return fig, f"{title}, and over it a heat map each: {'; '.join(told)}."
+
+
 def networks(
     image: Tensor, maps: dict[str, dict[str, Tensor]], similar: dict[str, float]
 ) -> tuple[Figure, str]:
@@ -179,7 +200,7 @@ def networks(
     ``similar`` is for each method the mean rank correlation of the two networks' maps.
     """
     methods = list(next(iter(maps.values())))
-    fig, axes = style.figure(3.9, rows=len(maps), columns=len(methods), squeeze=False)
+    fig, axes = style.figure(4.0, rows=len(maps), columns=len(methods), squeeze=False)
     for row, (network, found) in zip(axes, maps.items(), strict=True):
         for ax, method in zip(row, methods, strict=True):
             overlay(ax, image, found[method])
@@ -188,6 +209,10 @@ def networks(
             else:
                 ax.set_xlabel(f"correlation {similar[method]:+.2f}", fontsize=9)
         row[0].set_ylabel(network, fontsize=9)
+    colours = ScalarMappable(Normalize(-1, 1), style.EVIDENCE)
+    bar = fig.colorbar(colours, ax=axes, ticks=[-1, 0, 1], aspect=40)
+    bar.ax.set_yticklabels(["against", "0", "for"], fontsize=9)
+    bar.ax.tick_params(length=0)
     fig.supxlabel(style.CREDIT, fontsize=7, color=style.COLOURS["trunk"])
     told = ", ".join(f"{method} {similar[method]:+.2f}" for method in methods)
     return fig, (
@@ -235,6 +260,22 @@ def deletions(curves: dict[str, dict[str, Tensor]]) -> tuple[Figure, str]:
     )
 
 
+def ahead(curves: dict[str, dict[str, Tensor]]) -> pd.DataFrame:
+    """By how much the score is lower than with each opponent's order, a row per method.
+
+    ``curves`` as in ``deletions``, the method's own order first. The mean over the
+    curve, then over the images ± its standard error.
+    """
+    rows: dict[str, dict[str, str]] = {}
+    for method, (own, *others) in ((m, list(c.items())) for m, c in curves.items()):
+        rows[method] = {}
+        for opponent, scores in others:
+            gain = (scores - own[1]).mean(1)
+            error = gain.std() / len(gain) ** 0.5
+            rows[method][opponent] = f"{gain.mean():+.2f} ± {error:.2f}"
+    return pd.DataFrame(rows).T
+
+
 def cascade(similar: pd.DataFrame) -> tuple[Figure, str]:
     """A line per column: how alike the maps remain as more stages are shuffled.
 
@@ -251,7 +292,7 @@ def cascade(similar: pd.DataFrame) -> tuple[Figure, str]:
     ax.set_xticks(range(len(similar)), similar.index, fontsize=9)
     ax.set_xlabel("shuffled from the top down to this stage")
     ax.set_ylabel("rank correlation with\nthe intact network's map", fontsize=9)
-    ax.legend(fontsize=9, frameon=False)
+    fig.legend(loc="outside upper center", ncols=4, fontsize=9, frameon=False)
     return (
         fig,
         f"How alike heat maps stay while weights are shuffled: {', '.join(told)}.",

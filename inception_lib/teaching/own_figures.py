@@ -1,21 +1,23 @@
 """The reader's own pictures: answers, views, calibration. Figure and alt text each."""
 
-from collections.abc import Sequence
+from functools import cache
 
 import pandas as pd
 import torch
 import torch.nn.functional as F
 from matplotlib.axes import Axes
 from torch import Tensor
+from torchvision.transforms.v2 import functional as TF
 
-from ..analysis.attribution import class_activation_map, ranking, without
-from ..training import Run, prepare
+from ..analysis.attribution import class_activation_map, contrast, ranking, without
+from ..training import Run, prepare, solar_cells, split
 from ..training.calibration import calibration_error, reliability
 from . import style
 from .predictions import SERIES
 from .sliders.explorer import Drawing
+from .sliders.looking import evidence_bar, overlay
 
-GRID = 6  # squares along a side, of which a third are greyed
+GRID = 6  # squares along a side, of which a third are taken away
 
 
 def fitting(run: Run, picture: Tensor) -> Tensor:
@@ -48,10 +50,32 @@ def explain(run: Run, picture: Tensor) -> tuple[Tensor, Tensor]:
     return logits.softmax(1)[0], evidence[likeliest] - evidence[others].mean(0)
 
 
+@cache
+def mean_cell(size: int, split_seed: int) -> Tensor:
+    """The mean of the solar cells to learn from, 1×1×size×size uint8."""
+    train, *_ = split(solar_cells(), split_seed)
+    return train.resized(size).images.float().mean(0, keepdim=True).round().byte()
+
+
+def instead(run: Run, picture: Tensor) -> Tensor:
+    """What shows where a 1×C×S×S picture is taken away, itself 1×C×S×S uint8.
+
+    For solar cells the mean cell, as a flat grey or a blurred cell is a defect to the
+    network (notebook 08). Of other pictures a blurred copy, for lack of better.
+    """
+    if run.config.data == "solar-cells":
+        return mean_cell(run.config.image_size, run.config.split_seed)
+    spread = picture.shape[-1] / 8
+    kernel = 2 * int(1.5 * spread) + 1  # within what mirroring at the edge allows
+    return TF.gaussian_blur(picture, [kernel] * 2, [spread] * 2)
+
+
 @torch.no_grad()
 def without_a_third(run: Run, picture: Tensor, evidence: Tensor) -> dict[str, float]:
-    """The probability of the likeliest class of a 1×C×S×S picture: whole, and with a
-    third of its squares greyed, those that the evidence ranks highest or any.
+    """The score of the likeliest class of a 1×C×S×S picture: whole, and without a third
+    of its squares, those that the evidence ranks highest or any.
+
+    The score is the ``contrast`` of the logits: a probability near 1 would hardly move.
 
     A check that the map can fail (notebook 08): what it points at should matter more
     than other places do. "Any" is the mean of three random draws.
@@ -59,29 +83,34 @@ def without_a_third(run: Run, picture: Tensor, evidence: Tensor) -> dict[str, fl
     x = prepare(picture, run.pixel_std)
     chance = torch.rand(3, *[GRID] * 2, generator=torch.Generator().manual_seed(0))
     orders = torch.cat([ranking(evidence[None], GRID), ranking(chance, GRID)])
-    grey = torch.zeros_like(x)  # the picture's own mean, which prepare takes away
-    pictures = torch.cat([x, without(x, orders, GRID**2 // 3, grey)])
+    fill = prepare(instead(run, picture), run.pixel_std)
+    pictures = torch.cat([x, without(x, orders, GRID**2 // 3, fill)])
     pictures = pictures.contiguous(memory_format=torch.channels_last)
-    probabilities = run.model.eval()(pictures).softmax(1)
-    whole, by_map, *by_chance = probabilities[:, probabilities[0].argmax()].tolist()
+    logits = run.model.eval()(pictures)
+    whole, by_map, *by_chance = contrast(logits, int(logits[0].argmax())).tolist()
     values = (whole, by_map, sum(by_chance) / len(by_chance))
     return dict(
         zip(("whole", "map's third gone", "random third gone"), values, strict=True)
     )
 
 
-def bars(ax: Axes, values: dict[str, float], colours: list[str]) -> None:
-    """Probabilities as bars, each with its name above it, however long that is."""
+def bars(
+    ax: Axes, values: dict[str, float], colours: list[str], digits: int = 2
+) -> None:
+    """Numbers as bars, each with its name above it, however long that is."""
     lengths, places = list(values.values()), range(len(values))
     fills = [style.COLOURS[colour] for colour in colours]
     ax.barh(places, lengths, color=fills, height=0.4)
     for place, (name, value) in zip(places, values.items(), strict=True):
         ax.text(0, place - 0.28, name, fontsize=9)
-        ax.text(value + 0.02, place, f"{value:.2f}", va="center", fontsize=9)
+        number = f" {value:.{digits}f}"
+        ax.text(max(value, 0), place, number, va="center", fontsize=9)
     ax.set_yticks([])
     ax.set_ylim(len(values) - 0.6, -0.7)
-    ax.set_xlim(0, 1.2)
-    ax.set_xticks([0, 0.5, 1])
+    low, high = min(0, *lengths), max(1, *lengths)
+    ax.set_xlim(1.05 * low, max(1.25 * high, -low))  # the names begin at 0
+    ax.axvline(0, color="black", lw=0.8)
+    ax.spines["left"].set_visible(False)
 
 
 def draw_answer(run: Run, picture: Tensor, name: str) -> Drawing:
@@ -92,26 +121,29 @@ def draw_answer(run: Run, picture: Tensor, name: str) -> Drawing:
     probabilities, evidence = explain(run, picture)
     fig, (left, middle, right) = style.figure(2.7, columns=3)
     style.fixed_layout(fig, left=0.01, right=0.98, bottom=0.19, top=0.9, wspace=0.15)
-    pixels = picture[0].permute(1, 2, 0).numpy()
-    style.picture(left, pixels, f"{name}, with the evidence", vmin=0, vmax=255)
-    side = list(picture.shape[-2:])
-    large = F.interpolate(evidence[None, None], side, mode="bilinear")[0, 0].numpy()
-    top = max(float(abs(large).max()), 1e-6)
-    left.imshow(large, cmap="PuOr_r", vmin=-top, vmax=top, alpha=0.4)
+    overlay(left, picture[0], evidence)
+    left.set_title(f"{name}, with the evidence", fontsize=9)
+    if evidence.max() > evidence.min():  # a line around the highest third
+        size = list(picture.shape[-2:])
+        large = F.interpolate(evidence[None, None], size, mode="bilinear")[0, 0]
+        level = large.flatten().quantile(2 / 3).item()
+        left.contour(large.numpy(), [level], colors="black", linewidths=1)
+    evidence_bar(left.inset_axes((0.15, -0.12, 0.7, 0.05)))
     shown = probabilities.topk(min(5, len(probabilities)))
     names = [run.classes[i] for i in shown.indices.tolist()]
     values = shown.values.tolist()
     bars(middle, dict(zip(names, values, strict=True)), ["1x1"] * len(names))
+    middle.set_xticks([0, 0.5, 1])
     middle.set_xlabel("predicted probability")
     left_over = without_a_third(run, picture, evidence)
-    _, gone, anywhere = left_over.values()
-    bars(right, left_over, ["1x1", "3x3", "light"])
-    right.set_xlabel(f"probability of {names[0]!r}")
+    whole, gone, anywhere = left_over.values()
+    bars(right, left_over, ["1x1", "3x3", "light"], digits=1)
+    right.set_xlabel(f"score of {names[0]!r}")
     return fig, (
         f"{name}: {names[0]} with probability {values[0]:.2f}. Laid over the picture: "
-        "orange where the evidence speaks for this answer, purple against it. With the "
-        f"third greyed that the map ranks highest {gone:.2f}, "
-        f"with any third {anywhere:.2f}."
+        "orange where the evidence speaks for this answer, purple against it. Its "
+        f"score is {whole:.1f}, without the third that the map ranks highest "
+        f"{gone:.1f}, without any third {anywhere:.1f}."
     )
 
 
@@ -136,13 +168,17 @@ def draw_views(table: pd.DataFrame, error: float) -> Drawing:
                 kinds["passes"], kinds[score], bar, capsize=3, label=label, **look
             )
             for kind, row in kinds.iterrows():
+                # Outside of the bar: above for several networks, below for one.
+                end = row[score] + (1 if i else -1) * (bar or 0)
                 ax.annotate(
                     str(kind).replace("_", " "),
-                    (row["passes"], row[score]),
-                    xytext=(4, 4 if i else -11),
+                    (row["passes"], end),
+                    xytext=(-4, 4) if i else (4, -4),
                     textcoords="offset points",
                     fontsize=8,
                     color=colour,
+                    ha="left" if i else "right",
+                    va="bottom" if i else "top",
                 )
         told += [f"{name}, {k} {row['accuracy']:.3f}" for k, row in kinds.iterrows()]
     passes = sorted(table["passes"].unique())
@@ -152,9 +188,9 @@ def draw_views(table: pd.DataFrame, error: float) -> Drawing:
         ax.set_xticks(ticks, [str(tick) for tick in ticks])
         ax.minorticks_off()
         ax.set_ylabel(f"validation {name}")
-        ax.margins(x=0.1, y=0.12)
+        ax.margins(x=0.1, y=0.2)
     axes[1].set_xlabel("forward passes per picture")
-    axes[0].legend(fontsize=8, frameon=False, loc="lower left")
+    axes[1].legend(fontsize=8, frameon=False, loc="lower left")
     return fig, f"Accuracy against forward passes per picture: {', '.join(told)}."
 
 
@@ -191,25 +227,43 @@ def draw_finetuning(table: pd.DataFrame) -> Drawing:
 
 def draw_reliability(answers: dict[str, Tensor], labels: Tensor) -> Drawing:
     """Accuracy against confidence for each set of N×K probabilities: on the diagonal,
-    a probability means what it says.
+    a probability means what it says. Each group has its standard error and its number
+    of images.
     """
-    fig, ax = style.figure(3.4)
-    ax.plot([0.5, 1], [0.5, 1], ":", color=style.COLOURS["trunk"], label="as it says")
-    told: Sequence[str] = []
+    fig, ax = style.figure(3.8)
+    told, lowest = [], 1.0
     for i, (name, probabilities) in enumerate(answers.items()):
         table = reliability(probabilities, labels)
-        error = calibration_error(probabilities, labels)
-        told = [*told, f"{name} is off by {error:.3f}"]
-        ax.plot(
-            table["confidence"],
-            table["accuracy"],
-            style.DASHES[i],
+        off = calibration_error(probabilities, labels)
+        colour = style.COLOURS[SERIES[i]]
+        # What chance does to a group of this size that is right as often as it says.
+        sure, right, count = (table[c] for c in ("confidence", "accuracy", "count"))
+        ax.errorbar(
+            sure,
+            right,
+            (sure * (1 - sure) / count) ** 0.5,
+            ls=style.DASHES[i],
             marker=style.MARKERS[i],
-            color=style.COLOURS[SERIES[i]],
-            label=f"{name}: off by {error:.3f} on average",
+            color=colour,
+            capsize=3,
+            label=f"{name}: off by {off:.3f} on average",
         )
-    ax.set_xlabel("how sure it is (largest probability)")
+        for x, n in zip(sure, count, strict=True):
+            where = {"xy": (x, 0.02 + 0.05 * i), "xycoords": ("data", "axes fraction")}
+            ax.annotate(f"{n}", **where, fontsize=8, color=colour, ha="center")
+        groups = ", ".join(
+            f"{x:.2f} {y:.2f} of {n}"
+            for x, y, n in zip(sure, right, count, strict=True)
+        )
+        told.append(f"{name} is off by {off:.3f} (confidence, accuracy: {groups})")
+        lowest = min(lowest, sure.min())
+    ax.plot([lowest, 1], [lowest, 1], ":", color=style.COLOURS["trunk"], zorder=0)
+    bottom, top = ax.get_ylim()
+    ax.set_ylim(bottom - 0.15 * (top - bottom), top)  # room for the numbers
+    ax.set_xlabel("how sure it is (largest probability); below: number of images")
     ax.set_ylabel("how often it is right")
-    ax.set_title("reliability diagram", fontsize=10)
+    ax.set_title(
+        "reliability diagram; on the dotted line it is as it says", fontsize=10
+    )
     ax.legend(fontsize=9, frameon=False, loc="upper left")
-    return fig, "Accuracy against confidence; " + ", ".join(told) + "."
+    return fig, "Accuracy against confidence; " + "; ".join(told) + "."

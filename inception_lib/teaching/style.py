@@ -3,8 +3,11 @@
 import io
 from typing import Any
 
+import numpy as np
 from IPython.display import Image, display
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from seaborn import heatmap
 
@@ -24,6 +27,12 @@ COLOURS = {
 # Never colour alone: a series is told apart by its dash and its marker as well.
 DASHES = ["-", "--", "-.", ":"]
 MARKERS = ["o", "s", "^", "D"]
+# Laid over a picture, −1 to 1: orange for, purple against. The less a place says, the
+# more of the picture shows through.
+_SAYS = np.linspace(-1, 1, 256)
+EVIDENCE = ListedColormap(
+    np.column_stack([colormaps["PuOr_r"](_SAYS / 2 + 0.5)[:, :3], abs(_SAYS) ** 1.5])
+)
 
 WIDTH = 8.0  # inches; at DPI 100 this fits JupyterLab's column
 DPI = 100

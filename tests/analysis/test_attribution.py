@@ -16,13 +16,14 @@ from inception_lib.analysis.attribution import (
     class_activation_map,
     contrast,
     deletion,
+    deletion_curves,
     grad_cam,
     image_times_gradient,
     occlusion,
     rank_correlation,
     ranking,
 )
-from inception_lib.analysis.randomised import from_the_top, randomised
+from inception_lib.analysis.randomised import cascade, from_the_top, randomised
 from inception_lib.analysis.stages import answers
 
 
@@ -85,6 +86,7 @@ def test_a_contrast_of_two_classes_is_their_difference():
     assert contrast(logits, torch.tensor([1, 1])).tolist() == [3.0, -3.0]
     three = torch.tensor([[1.0, 4.0, 2.0]])
     assert contrast(three + 7, torch.tensor([1])).item() == pytest.approx(2.5)
+    assert contrast(logits, 1).tolist() == [3.0, -3.0]  # one class for all
     with pytest.raises(ValueError, match="at least 2 classes"):
         contrast(torch.ones(2, 1), torch.tensor([0, 0]))
 
@@ -166,6 +168,37 @@ def test_what_matters_is_taken_away_first():
     assert turned.tolist() == pytest.approx([0.25] * 4 + [0])
     with pytest.raises(ValueError, match="steps that divide it"):
         deletion(score, images, order, fill, steps=3)
+
+
+def test_the_curves_of_two_networks_and_their_opponents():
+    images, fill = torch.zeros(2, 3, 8, 8), torch.zeros(1, 3, 8, 8)
+    images[0, :, :4, :4] = images[1, :, 4:, 4:] = 1
+    right = images.mean(1)
+    maps = {"trained": {"a": right}, "shuffled": {"a": -right}}
+    found = deletion_curves(lambda z: z.mean((1, 2, 3)), images, maps, fill, grid=6)
+    curves = found["a"]
+    assert list(curves) == [
+        *("trained network's map", "shuffled network's map"),
+        *("random squares", "another picture's map"),
+    ]
+    means = [scores.mean().item() for scores in curves.values()]
+    assert means[0] < means[2] < min(means[1], means[3])
+    other = deletion(
+        lambda z: z.mean((1, 2, 3)), images, ranking(right.flip(0), 6), fill
+    )
+    torch.testing.assert_close(curves["another picture's map"], other)
+
+
+def test_the_cascade_shuffles_from_the_top(model):
+    found = cascade(model, x, classes)
+    assert list(found.index) == from_the_top(model)
+    maps, logits = answers(model, x)["output"]
+    intact = grad_cam(maps, contrast(logits, classes))
+    maps, logits = answers(randomised(model, x, ["fc", "5b"]), x)["output"]
+    changed = grad_cam(maps, contrast(logits, classes))
+    expected = rank_correlation(intact, changed).mean().item()
+    assert found.loc["5b", "Grad-CAM, output"] == pytest.approx(expected)
+    assert found.abs().max().max() <= 1
 
 
 def test_the_rank_correlation_is_spearmans():

@@ -252,13 +252,22 @@ CASES = [
     ("08", "{} × 4 experiments", lambda: len(GOOGLENET_WIDTHS)),
     (
         "08",
-        "There the map has {0}×{0} places",
+        "In 5a and 5b the map has {0}×{0} places",
         lambda: costs.module_inputs(QUICK.image_size)["5b"][1:],
     ),
     (
         "08",
         "The standard error of an accuracy on {} cells is {} points",
         lambda: (prose.sets()[1], points(0.83, prose.sets()[1])),
+    ),
+    (
+        "08",
+        "its correlation wobbles by {}, and the mean of 24 of them by about {:.2f}",
+        # Of two random orders of n places it has a variance of 1 / (n − 1).
+        lambda: (
+            {1 / 3: "a third"}[round(8**-0.5 * 3) / 3],
+            (8 * 24) ** -0.5,
+        ),
     ),
     ("08", "In the first {} epochs head 1 is ahead by both scores", head_1_leads),
     (

@@ -113,7 +113,11 @@ def attributions() -> VBox:
     heat[1] = 0
     networks = {name: {"one": heat, "two": -heat} for name in ("trained", "shuffled")}
     curves = {
-        name: {"its own map": heat[:, 0], "random squares": heat[:, 1]}
+        name: {
+            "trained network's map": heat[:, 0],
+            "shuffled network's map": -heat[:, 0],
+            "random squares": heat[:, 1],
+        }
         for name in ("one", "two")
     }
     return sliders.browse_attributions(images(3), networks, curves, list("abc"))

@@ -1,5 +1,7 @@
 """The figures and walks of 08, driven without a browser."""
 
+from html import unescape
+
 import pandas as pd
 import pytest
 import torch
@@ -26,9 +28,10 @@ HEAT = {
 }
 CURVES = {
     m: {
-        "its own map": torch.zeros(3, 5),
+        "trained network's map": torch.zeros(3, 5),
+        "shuffled network's map": torch.full((3, 5), 2.0),
         "random squares": torch.ones(3, 5),
-        "another cell's map": torch.ones(3, 5),
+        "another picture's map": torch.ones(3, 5),
     }
     for m in METHODS
 }
@@ -83,6 +86,33 @@ def test_the_squares_are_drawn_where_the_place_is():
         sliders.draw_views(IMAGES[0], views["3a"], firsts["3a"], "3a", "above")
 
 
+@pytest.mark.parametrize("place", ["corner", "off centre", "middle"])
+@pytest.mark.parametrize("stage", ["conv1", "3b", "4a", "4e", "5b"])
+def test_the_whole_image_and_all_edges_are_in_the_picture(place, stage):
+    model = GoogLeNet(aux_logits=False)
+    image = torch.zeros(1, 96, 96).byte()
+    view, first = stage_views(model)[stage], first_centres(model)[stage]
+    ax = sliders.draw_views(image, view, first, stage, place)[0].axes[0]
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    boxes = [(-0.5, -0.5, 96), *((*p.get_xy(), p.get_width()) for p in ax.patches)]
+    assert len(boxes) == 1 + len(view)
+    for x, y, side in boxes:
+        assert left < x and x + side < right and top < y and y + side < bottom
+
+
+@pytest.mark.parametrize("size", [64, 96, 224])
+def test_the_places_are_three_different_ones(size):
+    model = GoogLeNet(aux_logits=False)
+    image = torch.zeros(1, size, size).byte()
+    for stage in ("4a", "5b"):
+        view, first = stage_views(model)[stage], first_centres(model)[stage]
+        drawn = [
+            sliders.draw_views(image, view, first, stage, place)[0].axes[0]
+            for place in ("corner", "off centre", "middle")
+        ]
+        assert len({ax.patches[0].get_xy() for ax in drawn}) == 3
+
+
 def test_walking_through_what_can_be_seen():
     model = GoogLeNet(aux_logits=False)
     explorer = sliders.browse_views(IMAGES[0], stage_views(model), first_centres(model))
@@ -96,15 +126,31 @@ def test_walking_through_what_can_be_seen():
 
 def test_the_check_stands_beside_the_map():
     explorer = sliders.browse_attributions(IMAGES, HEAT, CURVES, NAMES)
-    assert "its own map 0.0, random squares 1.0" in alt(explorer)
+    told = "first: trained network's map 0.0, shuffled network's map 2.0, random squar"
+    assert told in unescape(alt(explorer))
     assert "another" not in alt(explorer)
-    before = alt(explorer)
     method, network = parts(explorer, ToggleButtons)
     network.value = "shuffled"
-    assert "shuffled network" in alt(explorer) and alt(explorer) != before
+    told = "first: shuffled network's map 2.0, trained network's map 0.0, random squar"
+    assert alt(explorer).startswith("one (shuffled network); Grad-CAM")
+    assert told in unescape(alt(explorer))
     method.value = "occlusion"
     parts(explorer, IntSlider)[0].value = 3
     assert alt(explorer).startswith("three (shuffled network); occlusion")
+
+
+def test_the_curve_of_the_map_that_is_shown_is_marked():
+    orders = {name: scores[0] for name, scores in CURVES["occlusion"].items()}
+    orders.pop("another picture's map")
+    own = {"shuffled network's map": orders.pop("shuffled network's map"), **orders}
+    fig, _ = sliders.draw_attribution(
+        IMAGES[0], HEAT["shuffled"]["occlusion"][0], own, "", ""
+    )
+    lines = fig.axes[-1].lines
+    assert [line.get_label() for line in lines if "(shown)" in line.get_label()] == [
+        "shuffled network's map (shown)"
+    ]
+    assert (lines[0].get_ydata() == 2).all()
 
 
 def test_lengths_that_differ_and_nothing_at_all_are_refused():
@@ -119,6 +165,16 @@ def test_flat_maps_and_colour_images_are_drawn(value):
     _, ax = figure()
     overlay(ax, IMAGES[0].repeat(3, 1, 1), torch.full((2, 2), value))
     assert len(ax.images) == 2
+
+
+def test_what_says_nothing_is_clear_and_what_says_much_covers_the_image():
+    _, ax = figure()
+    heat = torch.tensor([[-1.0, -1, 0, 0, 1, 1]] * 6)
+    overlay(ax, torch.zeros(1, 6, 6).byte(), heat)
+    rgba = ax.images[1].to_rgba(ax.images[1].get_array())[0]
+    assert rgba[:, 3].tolist() == pytest.approx([1, 1, 0, 0, 1, 1], abs=0.01)
+    (purple, *_), (*_, orange) = rgba[:1], rgba[-1:]
+    assert purple[2] > purple[0] and orange[0] > orange[2]
 
 
 def test_smooth_filters_are_told_from_noise():
@@ -139,8 +195,11 @@ def test_the_share_inside_a_square():
 def test_reach_tells_the_sides():
     views = stage_views(GoogLeNet(aux_logits=False))["3a"]
     reaches = {branch: torch.rand(32, 32, generator=generator) for branch in views}
-    _, text = looking_figures.reach(IMAGES[0], reaches, views, 15.0)
+    fig, text = looking_figures.reach(reaches, views, 15.0)
     assert "1x1: 27 pixels" in text and "5x5: 59 pixels" in text
+    for ax in fig.axes:  # larger than the image: no edge is cut off
+        (left, right), box = ax.get_xlim(), ax.patches[0]
+        assert left < box.get_x() and box.get_x() + box.get_width() < right
 
 
 def test_ablations_tell_the_worst_and_what_is_beyond_the_error():
@@ -162,12 +221,26 @@ def test_two_networks_and_their_likeness():
     pair = {name: {m: heat[0] for m, heat in own.items()} for name, own in HEAT.items()}
     similar = {"Grad-CAM": 0.1, "occlusion": -0.4}
     fig, text = looking_figures.networks(IMAGES[0], pair, similar)
-    assert "Grad-CAM +0.10, occlusion -0.40" in text and len(fig.axes) == 4
+    assert "Grad-CAM +0.10, occlusion -0.40" in text and len(fig.axes) == 5
+
+
+def test_some_heat_maps_stand_beside_their_image():
+    maps = {name: heat[0] for name, heat in HEAT["trained"].items()}
+    fig, text = looking_figures.heat_maps(IMAGES[0], maps, "one: yes, called yes")
+    assert "one: yes, called yes" in text and "occlusion, highest at" in text
+    assert [len(ax.images) for ax in fig.axes[:3]] == [1, 2, 2]
+
+
+def test_the_lead_is_told_with_its_error():
+    own = torch.zeros(4, 5)
+    curves = {"a": {"own": own, "other": own + torch.tensor([[1.0], [1], [2], [4]])}}
+    # Mean 2, standard deviation √2, of four.
+    assert looking_figures.ahead(curves).loc["a", "other"] == "+2.00 ± 0.71"
 
 
 def test_deletions_tell_the_means():
     _, text = looking_figures.deletions(CURVES)
-    assert "occlusion: mean 0.00 against 1.00, 1.00" in text
+    assert "occlusion: mean 0.00 against 2.00, 1.00, 1.00" in text
 
 
 def test_the_cascade_and_the_heads_tell_their_ends():

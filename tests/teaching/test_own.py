@@ -1,6 +1,7 @@
 """A picture of the reader's own: what is shown, and what happens to odd files."""
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -14,7 +15,7 @@ from widgets import parts
 from inception_lib.teaching import own_figures, sliders
 from inception_lib.teaching.sliders.crops import coverage
 from inception_lib.teaching.upload import answer_folder, browse_folder, try_picture
-from inception_lib.training import Run, TrainingConfig, prepare
+from inception_lib.training import Run, TrainingConfig, prepare, solar_cells, split
 from inception_lib.training.checkpoint import build_model
 from inception_lib.training.views import Crop
 
@@ -121,22 +122,54 @@ def test_the_evidence_adds_up_to_the_answer(run):
     assert not run.model.inception5b._forward_hooks
 
 
-def test_a_third_is_greyed_where_the_evidence_is_highest(run):
-    """By hand: evidence in the two upper of six rows."""
-    picture = torch.randint(0, 256, (1, 1, 96, 96), dtype=torch.uint8)
+@pytest.mark.parametrize("data", ["solar-cells", "folder"])
+def test_a_third_is_taken_away_where_the_evidence_is_highest(run, data):
+    """By hand: evidence in the two upper of six rows; 22 is 64 / 3."""
+    run = replace(run, config=replace(run.config, data=data))
+    picture = torch.randint(0, 256, (1, 1, 64, 64), dtype=torch.uint8)
     evidence = torch.zeros(6, 6)
     evidence[:2] = 1
     x = prepare(picture, run.pixel_std)
-    greyed = x.clone()
-    greyed[..., :32, :] = 0
+    fill = own_figures.instead(run, picture)
+    assert fill.shape == picture.shape and fill.dtype == torch.uint8
+    less = x.clone()
+    less[..., :22, :] = prepare(fill, run.pixel_std)[..., :22, :]
     with torch.no_grad():
-        whole, without = run.model(torch.cat([x, greyed])).softmax(1)
+        logits = run.model(torch.cat([x, less]))
+    first, second = logits[0].topk(2).indices
+    whole, without = logits[:, first] - logits[:, second]
     found = own_figures.without_a_third(run, picture, evidence)
-    likeliest = whole.argmax()
-    assert found["whole"] == pytest.approx(whole[likeliest].item(), abs=1e-5)
-    expected = without[likeliest].item()
-    assert found["map's third gone"] == pytest.approx(expected, abs=1e-5)
-    assert found["random third gone"] != pytest.approx(expected, abs=1e-5)
+    assert found["whole"] == pytest.approx(whole.item(), abs=1e-4)
+    expected = without.item()
+    assert found["map's third gone"] == pytest.approx(expected, abs=1e-4)
+    assert found["random third gone"] != pytest.approx(expected, abs=1e-4)
+
+
+def test_the_mean_cell_or_a_blurred_copy_shows_instead(run):
+    train, *_ = split(solar_cells(), run.config.split_seed)
+    mean = train.resized(64).images.double().mean(0)
+    noise = torch.randint(0, 256, (1, 1, 64, 64), dtype=torch.uint8)
+    shown = own_figures.instead(run, noise)[0]
+    assert (shown - mean).abs().max() <= 0.5001
+    other = replace(run, config=replace(run.config, data="folder"))
+    blurred = own_figures.instead(other, noise).float()
+    assert blurred.std() < noise.float().std() / 5
+    assert abs(blurred.mean() - noise.float().mean()) < 5
+
+
+def test_a_line_goes_around_the_third_that_is_taken_away(run, monkeypatch):
+    evidence = torch.arange(12.0).repeat(12, 1)  # the last third lies right of 8
+    answer = torch.tensor([0.4, 0.6]), evidence
+    monkeypatch.setattr(own_figures, "explain", lambda *_: answer)
+    picture = torch.randint(0, 256, (1, 1, 64, 64), dtype=torch.uint8)
+    for flat in (False, True):
+        if flat:
+            evidence[:] = 1.0
+        figure, _ = own_figures.draw_answer(run, picture, "mine.png")
+        (line,) = figure.axes[0].collections or [None]
+        assert (line is None) == flat
+        if line:
+            assert line.get_paths()[0].vertices[:, 0] == pytest.approx(42, abs=1)
 
 
 def test_colour_pictures_become_grey_for_solar_cells(run):
@@ -171,8 +204,11 @@ def test_views_and_reliability_tell_their_numbers():
     assert "one network, one 0.800, 2 networks, one 0.850" in alt
     sure = torch.tensor([[0.1, 0.9]]).repeat(10, 1)
     labels = torch.tensor([1] * 7 + [0] * 3)
-    _, alt = own_figures.draw_reliability({"mine": sure}, labels)
-    assert "mine is off by 0.200" in alt
+    figure, alt = own_figures.draw_reliability({"mine": sure}, labels)
+    assert "mine is off by 0.200 (confidence, accuracy: 0.90 0.70 of 10)" in alt
+    (bar,) = figure.axes[0].containers[0][2]
+    low, high = bar.get_segments()[0][:, 1]
+    assert (high - low) / 2 == pytest.approx((0.9 * 0.1 / 10) ** 0.5)
 
 
 def test_the_ways_of_fine_tuning_tell_their_means():

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from ipywidgets import IntSlider, ToggleButtons, VBox
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 from torch import Tensor
 
 from ...analysis.receptive_field import BRANCHES, View
@@ -17,8 +18,13 @@ from .explorer import Drawing, explorer
 from .pooling import highest_place
 
 DASHES = dict(zip([*BRANCHES, "trunk"], [*style.DASHES, "-"], strict=True))
-PLACES = {"corner": 0.0, "off centre": 0.35, "middle": 0.5}
-ORDERS = {"its own map": "1x1", "random network's map": "3x3", "random squares": "5x5"}
+# Row and column of a place, as parts of the map's side.
+PLACES = {"corner": (0.0, 0.0), "off centre": (0.5, 0.25), "middle": (0.5, 0.5)}
+ORDERS = {
+    "trained network's map": "1x1",
+    "shuffled network's map": "3x3",
+    "random squares": "5x5",
+}
 
 
 def pixels(image: Tensor) -> np.ndarray:
@@ -37,19 +43,34 @@ def square(view: View, x: float, y: float, branch: str) -> Rectangle:
         ec=style.COLOURS[branch],
         ls=DASHES[branch],
         lw=2,
+        path_effects=[withStroke(linewidth=4, foreground="white", alpha=0.7)],
     )
 
 
 def overlay(ax: Axes, image: Tensor, heat: Tensor) -> None:
     """A heat map (h×w) over its image (C×S×S uint8): orange for, purple against.
 
-    At full colour one place in a hundred is beyond the scale.
+    What says nothing is clear; at full colour one place in a hundred is beyond the
+    scale.
     """
-    style.picture(ax, pixels(image), vmin=0, vmax=255)
+    # In light greys: on black no colour can be told from another.
+    light = (image.float() / 2 + 127).byte()
+    style.picture(ax, pixels(light), vmin=0, vmax=255)
     size = image.shape[-2:]
     large = F.interpolate(heat[None, None].float(), size, mode="bilinear")[0, 0]
     scale = max(torch.quantile(heat.abs().flatten()[:1_000_000], 0.99).item(), 1e-12)
-    ax.imshow(large.numpy(), cmap="PuOr_r", vmin=-scale, vmax=scale, alpha=0.6)
+    ax.imshow(large.numpy() / scale, cmap=style.EVIDENCE, vmin=-1, vmax=1)
+
+
+def evidence_bar(bar: Axes, signed: bool = True) -> None:
+    """On the axes ``bar``: what the colours of ``overlay`` say."""
+    ramp = np.linspace(-1 if signed else 0, 1, 101)[None]
+    bar.imshow(ramp, cmap=style.EVIDENCE, vmin=-1, vmax=1, aspect="auto")
+    bar.images[0].set_extent((ramp[0, 0], 1, 0, 1))
+    ends = {-1: "against", 0: "0", 1: "for"} if signed else {0: "little", 1: "much"}
+    bar.set_xticks(list(ends), list(ends.values()))
+    bar.set_yticks([])
+    bar.tick_params(length=0, labelsize=8, pad=1)
 
 
 def shown_channels(maps: Tensor, stage: str, count: int = 8) -> list:
@@ -135,17 +156,21 @@ def draw_views(
     side = image.shape[-1]
     jump = next(iter(views.values())).jump
     count = max(1, int((side - 1 - first) // jump) + 1)
-    number = round(PLACES[place] * (count - 1))
-    middle = first + number * jump
+    row, column = (int(part * count) for part in PLACES[place])
+    y, x = first + row * jump, first + column * jump
+    widest = max(view.largest for view in views.values())
     fig, (left, right) = style.figure(3.2, columns=2, width_ratios=[2, 3])
     style.fixed_layout(fig, left=0.02, right=0.97, bottom=0.17, top=0.9, wspace=0.35)
     style.picture(left, pixels(image), vmin=0, vmax=255)
     for branch, view in views.items():
-        left.add_patch(square(view, middle, middle, branch))
-    left.plot([middle], [middle], "+", color=style.COLOURS["auxiliary"], ms=10, mew=2)
-    left.set_xlim(-side * 0.15, side * 1.15)
-    left.set_ylim(side * 1.15, -side * 0.15)
-    left.set_title(f"{stage}, place {number + 1} of {count}", fontsize=10)
+        left.add_patch(square(view, x, y, branch))
+    left.plot([x], [y], "+", color=style.COLOURS["auxiliary"], ms=10, mew=2)
+    # So far out that the whole image is in it and all the squares are.
+    edge = 0.05 * max(side, widest)
+    left.set_xlim(min(0, x - widest / 2) - edge, max(side, x + widest / 2) + edge)
+    left.set_ylim(max(side, y + widest / 2) + edge, min(0, y - widest / 2) - edge)
+    where = f"row {row + 1}, column {column + 1} of {count}"
+    left.set_title(f"{stage}, {where}", fontsize=10)
     told = []
     for i, (branch, view) in enumerate(views.items()):
         look = {"color": style.COLOURS[branch], "height": 0.5}
@@ -160,12 +185,13 @@ def draw_views(
     right.text(side, -0.75, f" image {side}", fontsize=9)
     right.set_yticks(range(len(views)), list(views))
     right.set_ylim(3.6, -1)
-    right.set_xlim(0, 1.35 * max(side, *(view.largest for view in views.values())))
+    right.set_xlim(0, 1.35 * max(side, widest))
     right.set_xlabel("side of the square (pixels), smallest to largest path")
     right.set_title(f"a step of one place is {jump} pixels", fontsize=10)
     return fig, (
-        f"What the {place} place of {stage} sees in an image of {side} pixels, side of "
-        f"the square in pixels: {', '.join(told)}. Places are {jump} pixels apart."
+        f"What the {place} place of {stage} ({where}) sees in an image of {side} "
+        f"pixels, side of the square in pixels: {', '.join(told)}. Places are {jump} "
+        "pixels apart."
     )
 
 
@@ -193,31 +219,35 @@ def draw_attribution(
 ) -> Drawing:
     """An image (C×S×S uint8), a heat map (h×w) over it, and the check beside it.
 
-    ``curves`` are the scores while the image is taken away, by the order in which it
-    is: at most three of ``ORDERS``. The lower the first lies, the truer the map.
+    ``curves`` are the trained network's scores while the image is taken away, by the
+    order in which it is: some of ``ORDERS``, the one of the map that is shown first.
+    The lower it lies, the truer the map.
     """
     fig, (left, middle, right) = style.figure(2.9, columns=3, width_ratios=[3, 3, 4])
     style.fixed_layout(fig, left=0.01, right=0.98, bottom=0.17, top=0.85, wspace=0.16)
     style.picture(left, pixels(image), vmin=0, vmax=255)
     overlay(middle, image, heat)
+    evidence_bar(middle.inset_axes((0.15, -0.1, 0.7, 0.05)), bool(heat.min() < 0))
     middle.set_title(f"{method}, {heat.shape[0]}×{heat.shape[1]}", fontsize=9)
-    told = []
-    for i, (order, scores) in enumerate(curves.items()):
+    told: list[str] = []
+    for order, scores in curves.items():
         away = torch.linspace(0, 100, len(scores))
+        i = list(ORDERS).index(order)
         look = {"ls": style.DASHES[i], "marker": style.MARKERS[i], "ms": 4}
-        colour = style.COLOURS[ORDERS[order]]
-        right.plot(away, scores, color=colour, label=order, **look)
+        look |= {"color": style.COLOURS[ORDERS[order]], "lw": 1.5 if told else 3}
+        right.plot(away, scores, label=order if told else f"{order} (shown)", **look)
         told.append(f"{order} {scores.mean():.1f}")
     right.set_xlabel("taken away (% of the image)", fontsize=9)
-    right.set_title("score while it is taken away", fontsize=9)
+    right.set_title("trained network's score while it is taken away", fontsize=9)
     low, high = right.get_ylim()
     right.set_ylim(low, high + 0.45 * (high - low))  # room for the legend
     right.legend(fontsize=8, frameon=False, loc="upper right")
     fig.suptitle(title, fontsize=10)
     fig.text(0.01, 0.02, style.CREDIT, fontsize=6, color=style.COLOURS["trunk"])
     return fig, (
-        f"{title}; {method}, highest at {highest_place(heat)}. Mean score while the "
-        f"image is taken away, the lower the better the order: {', '.join(told)}."
+        f"{title}; {method}, highest at {highest_place(heat)}. Mean score of the "
+        "trained network while the image is taken away, the lower the better the "
+        f"order, that of the shown map first: {', '.join(told)}."
     )
 
 
@@ -229,8 +259,9 @@ def browse_attributions(
 ) -> VBox:
     """Walk through N images (uint8), methods and networks.
 
-    ``maps``: {network: {method: N×h×w}}; ``curves``: {method: {order: N×(steps + 1)}}.
-    Raises ValueError without images or if the lengths differ.
+    ``maps``: {network: {method: N×h×w}}; ``curves``: {method: {order: N×(steps + 1)}},
+    with the order of each network's map ("trained network's map", …). Raises ValueError
+    without images or if the lengths differ.
     """
     check_lengths(
         images, titles, *(heat for found in maps.values() for heat in found.values())
@@ -238,15 +269,12 @@ def browse_attributions(
 
     def draw(method: str, network: str, cell: int) -> Drawing:
         i = cell - 1
-        shown = {
-            order: scores[i]
-            for order, scores in curves[method].items()
-            if order in ORDERS
-        }
+        own = f"{network} network's map"
+        orders = [own, *(name for name in ORDERS if name != own)]
+        scores = {name: curves[method][name][i] for name in orders}
         told = f"{titles[i]} ({network} network)"
-        return draw_attribution(
-            images[i], maps[network][method][i], shown, told, method
-        )
+        heat = maps[network][method][i]
+        return draw_attribution(images[i], heat, scores, told, method)
 
     methods = list(next(iter(maps.values())))
     controls = {
