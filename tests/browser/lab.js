@@ -44,28 +44,35 @@ window.lab = {
 
   handles: () => [...lab.panel().node.querySelectorAll(".noUi-handle")],
 
-  // All that a slider's cell shows, pictures first, the slider's own number left out.
-  shown: number => {
-    const area = lab.handles()[number].closest(".jp-Cell").querySelector(".jp-Cell-outputArea");
+  // Of each row of buttons the first that isn't pressed in.
+  buttons: () => [...lab.panel().node.querySelectorAll(".widget-toggle-buttons")].map(
+    row => row.querySelector(".widget-toggle-button:not(.mod-active)")
+  ),
+
+  // All that a control's cell shows, pictures first, a slider's own number left out.
+  shown: control => {
+    const area = control.closest(".jp-Cell").querySelector(".jp-Cell-outputArea");
     const copy = area.cloneNode(true);
     copy.querySelectorAll(".widget-readout").forEach(readout => readout.remove());
     const pictures = [...copy.querySelectorAll("img")].map(image => image.src);
     return { pictures, text: copy.textContent };
   },
 
-  // Before a key: note what is shown, and start the watch when the key goes down.
-  watch: number => {
-    lab.before = lab.shown(number);
-    lab.handles()[number].focus();
+  // Before a key: note what is shown, and start the watch when the key goes down. (Or when a
+  // button is clicked.)
+  watch: (control, event = "keydown") => {
+    lab.control = control;
+    lab.before = lab.shown(control);
+    control.focus();
     document.addEventListener(
-      "keydown", () => { lab.start = performance.now(); }, { capture: true, once: true }
+      event, () => { lab.start = performance.now(); }, { capture: true, once: true }
     );
   },
 
   // After it: the milliseconds until something else is shown; null as long as nothing is, or
   // a picture is still to come.
-  changed: number => {
-    const now = lab.shown(number);
+  changed: () => {
+    const now = lab.shown(lab.control);
     const same = JSON.stringify(now) === JSON.stringify(lab.before);
     const partly = now.pictures.length < lab.before.pictures.length;
     return same || partly ? null : performance.now() - lab.start;
