@@ -14,6 +14,7 @@ class LiveTraining:
 
     It replaces one text and one picture where they stand. ``Output`` widgets, cleared
     and filled again, would flicker; and a kept notebook still shows the last state.
+    In a plain Python program there is no place to redraw: it stays with the first line.
     """
 
     def __init__(self):
@@ -24,7 +25,7 @@ class LiveTraining:
 
     def write(self, text: str) -> None:
         """What tqdm calls with its newest line: a file in the eyes of tqdm."""
-        if text.strip():
+        if text.strip() and self.line:
             self.line.update({"text/plain": text.strip()}, raw=True)
 
     def flush(self) -> None:
@@ -32,6 +33,8 @@ class LiveTraining:
 
     def draw(self, history: pd.DataFrame) -> None:
         """Show the curves so far, in place of the last ones."""
+        if self.line is None:
+            return
         last = history.iloc[-1]
         alt = (
             f"Loss and validation scores after {last.epoch:.0f} epochs: training loss "

@@ -92,6 +92,15 @@ def test_live_curves_draw_the_history_in_place(monkeypatch):
     assert [len(ax.lines) for ax in curves(history).axes] == [2, 2]
 
 
+def test_live_training_is_quiet_where_there_is_no_notebook(capsys):
+    live = LiveTraining()
+    first = capsys.readouterr().out
+    assert "training starts" in first
+    live.write("50%|##")
+    live.draw(pd.DataFrame())
+    assert capsys.readouterr().out == ""
+
+
 def test_the_committed_results_have_what_the_notebook_needs():
     recipe, seeds = results.table("recipe"), results.table("seeds")
     assert recipe[["accuracy", "roc_auc"]].min().min() > 0.7

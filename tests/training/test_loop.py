@@ -79,13 +79,11 @@ def test_it_learns_what_can_be_learned():
 
 
 def test_it_learns_to_tell_real_cells_from_defective_ones():
-    """Two epochs at 64 pixels; measured with three seeds: ROC AUC 0.79 to 0.82,
-    accuracy 0.75 to 0.76, where "functional" for all gives 0.69.
-    """
+    """Three epochs at 64 pixels; measured: ROC AUC 0.85, accuracy 0.80."""
     cells, validation, _ = split(solar_cells(64), seed=0)
-    config = TrainingConfig(image_size=64, epochs=2, grow=False, aux=False)
+    config = TrainingConfig(image_size=64, epochs=3, grow=False, aux=False)
     run = fit(cells, validation, config, progress=None)
-    assert run.history["roc_auc"].iloc[-1] > 0.72
+    assert run.history["roc_auc"].iloc[-1] > 0.75
     assert run.history["accuracy"].iloc[-1] > (validation.labels == 0).double().mean()
 
 
