@@ -5,6 +5,7 @@ flicker.
 import pandas as pd
 from IPython.display import display
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from . import style
 
@@ -81,4 +82,5 @@ def curves(history: pd.DataFrame) -> Figure:
     right.legend(["ROC AUC", "accuracy"], fontsize=8, frameon=False, loc="lower right")
     for ax in (left, right):
         ax.set_xlabel("epoch")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     return fig
