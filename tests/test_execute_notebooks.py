@@ -8,8 +8,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-TOOL = Path(__file__).resolve().parents[1] / "tools" / "execute_notebooks.py"
-TOOL = SimpleNamespace(**runpy.run_path(str(TOOL)))
+PATH = Path(__file__).resolve().parents[1] / "tools" / "execute_notebooks.py"
+TOOL = SimpleNamespace(**runpy.run_path(str(PATH)))
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from inception_lib import GOOGLENET_WIDTHS
 
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = ROOT / "inception_lib"
-ARCHITECTURE = SimpleNamespace(**runpy.run_path(ROOT / "tools" / "architecture.py"))
+ARCHITECTURE = SimpleNamespace(**runpy.run_path(f"{ROOT}/tools/architecture.py"))
 MAY_KNOW = {
     "__init__": {"model"},
     "model": set(),

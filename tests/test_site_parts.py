@@ -134,7 +134,8 @@ def test_the_lesson_takes_90_minutes_and_each_notebook_has_goals_and_a_day():
 
 def test_the_two_days_add_up_and_each_notebook_has_its_time(tools, notebooks):
     plan = tomllib.loads((ROOT / "docs" / "teaching.toml").read_text())
-    minutes, given = tools("site_notebooks").minutes, Counter()
+    minutes = tools("site_notebooks").minutes
+    given: Counter[str] = Counter()
     assert len(plan["day"]) == 2
     for day in plan["day"]:
         assert sum(step["minutes"] for step in day["session"]) == 8 * 60

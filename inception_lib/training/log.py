@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -21,7 +22,7 @@ class Log:
     def __init__(self, folder: Path):
         self.folder = folder
         self.written = 0
-        self.events = None
+        self.events: Any = None  # TensorBoard's writer
 
     def __call__(self, history: pd.DataFrame) -> None:
         first = self.written == 0

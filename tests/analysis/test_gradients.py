@@ -13,8 +13,7 @@ STAGES = "conv1 conv2 conv3 3a 3b 4a 4b 4c 4d 4e 5a 5b fc".split()
 
 def network(**options) -> GoogLeNet:
     torch.manual_seed(0)
-    still = {"dropout": 0.0, "dropout_aux": 0.0}
-    return GoogLeNet(3, image_size=64, **still, **options)
+    return GoogLeNet(3, image_size=64, dropout=0.0, dropout_aux=0.0, **options)
 
 
 def reset(model: GoogLeNet) -> GoogLeNet:

@@ -14,7 +14,7 @@ FORMS = {
 }
 
 
-@pytest.fixture(params=FORMS.values(), ids=FORMS)
+@pytest.fixture(params=FORMS.values(), ids=list(FORMS))
 def model(request) -> GoogLeNet:
     torch.manual_seed(0)
     return GoogLeNet(3, image_size=64, **request.param).eval()
@@ -74,4 +74,4 @@ def test_train_mode_and_other_models_are_refused():
     with pytest.raises(ValueError, match="call model.eval"):
         trunk(GoogLeNet(2, aux_logits=False))
     with pytest.raises(TypeError, match="must be a GoogLeNet, got a Linear"):
-        trunk(torch.nn.Linear(1, 1))
+        trunk(torch.nn.Linear(1, 1))  # type: ignore[arg-type]

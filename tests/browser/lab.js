@@ -42,6 +42,8 @@ window.lab = {
     return shown < expected ? [`code cell ${index + 1}: ${shown} of ${expected}`] : [];
   }),
 
+  notebook: () => JSON.stringify(lab.panel().content.model.toJSON()),
+
   handles: () => [...lab.panel().node.querySelectorAll(".noUi-handle")],
 
   // Of each row of buttons the first that isn't pressed in.
@@ -68,6 +70,9 @@ window.lab = {
       event, () => { lab.start = performance.now(); }, { capture: true, once: true }
     );
   },
+
+  // Where the slider stands that is watched.
+  value: () => lab.control.getAttribute("aria-valuenow"),
 
   // After it: the milliseconds until something else is shown; null as long as nothing is, or
   // a picture is still to come.

@@ -73,8 +73,9 @@ class Quiet(SimpleHTTPRequestHandler):
 def site(chromium, tmp_path_factory):
     folder = tmp_path_factory.mktemp("website")
     command = [sys.executable, str(ROOT / "tools" / "build_site.py"), str(folder)]
-    how = {"capture_output": True, "text": True, "timeout": BUILD_SECONDS}
-    done = subprocess.run(command, cwd=ROOT, **how)
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=BUILD_SECONDS
+    )
     assert done.returncode == 0, done.stderr
     folder = folder / "site"
     pages = sorted(str(p.relative_to(folder)) for p in folder.rglob("*.html"))
@@ -220,17 +221,13 @@ def test_no_widget_is_left_as_text(visits):
     assert {n: v.told["oops"] for n, v in visits.items() if v.told.get("oops")} == {}
 
 
-# Of the library's source, one page is like the other; of the slides, too.
-ALIKE = [
-    "_modules/inception_lib/analysis/costs.html",
-    f"slides/{NOTEBOOKS[1].stem}.html",
-]
+SOURCE = "_modules/inception_lib/analysis/costs.html"  # one such page is like the other
 ON_A_PHONE = ["index.html", "glossary.html", f"notebooks/{NOTEBOOKS[1].stem}.html"]
 
 
 def look(page, name: str) -> list[str]:
     """What axe-core finds: on a phone, then on a desk in the light and in the dark."""
-    if name.startswith(("_modules/", "slides/")) and name not in ALIKE:
+    if name.startswith("_modules/") and name != SOURCE:
         return []
     page.evaluate(AXE_SCRIPT)
     page.add_style_tag(content="* { transition: none !important }")  # all is in place

@@ -161,7 +161,7 @@ def test_image_size_can_be_changed_and_keeps_the_weights():
     with pytest.raises(ValueError, match="image_size=62 is too small.*63×63"):
         model.image_size = 62
     with pytest.raises(ValueError, match="image_size must be a positive integer"):
-        model.image_size = 82.0
+        model.image_size = 82.0  # type: ignore[assignment]
     assert model.image_size == 82  # a refused size changes nothing
     headless = GoogLeNet(2, aux_logits=False)
     headless.image_size = 31

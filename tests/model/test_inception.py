@@ -44,7 +44,7 @@ def test_widths_are_a_value():
     twin = BranchWidths(*WIDTHS)
     assert twin == WIDTHS and hash(twin) == hash(WIDTHS)
     with pytest.raises(AttributeError):
-        WIDTHS.ch1x1 = 1
+        WIDTHS.ch1x1 = 1  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -79,6 +79,7 @@ def test_a_wrong_input_is_a_value_error(shape):
 def test_basic_conv_is_convolution_then_norm_then_relu():
     layer = BasicConv2d(3, 4, 3, stride=2, padding=1, batch_norm=True)
     x = torch.randn(2, 3, 9, 9)
+    assert layer.bn is not None
     expected = torch.relu(layer.bn(layer.conv(x)))
     assert torch.equal(layer(x), expected) and expected.shape == (2, 4, 5, 5)
     assert layer.conv.bias is None and layer.bn.eps == 1e-3

@@ -27,8 +27,8 @@ def theirs(num_classes=7, aux_logits=True, **options) -> nn.Module:
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.normal_(module.bias, std=0.1)
-            nn.init.normal_(module.running_mean, std=0.1)
-            nn.init.uniform_(module.running_var, 0.5, 2.0)
+            module.running_mean.normal_(std=0.1)
+            module.running_var.uniform_(0.5, 2.0)
         elif isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(module.weight)
     return model
@@ -144,9 +144,9 @@ def test_a_dict_of_something_else(change, message):
 
 def test_a_model_is_not_a_state_dict():
     with pytest.raises(TypeError, match="takes a state_dict"):
-        interop.from_torchvision(nn.Linear(2, 2))
+        interop.from_torchvision(nn.Linear(2, 2))  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="must be a GoogLeNet"):
-        interop.to_torchvision(nn.Linear(2, 2))
+        interop.to_torchvision(nn.Linear(2, 2))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -216,8 +216,9 @@ class CaffeLike:
     """
 
     def __init__(self, weights: dict, norm: bool, pool4: int, old: bool):
-        self.weights, self.nodes, self.values = weights, [], []
-        self.old = old
+        self.weights, self.old = weights, old
+        self.nodes: list[onnx.NodeProto] = []
+        self.values: list[TensorProto] = []
         x = self.max_pool(self.conv("conv1", "data", 3, 2), 3)
         x = self.norm(x) if norm else x
         x = self.conv("conv3", self.conv("conv2", x), 1)
@@ -275,7 +276,7 @@ class CaffeLike:
 
     def save(self, path):
         side = 224 if self.old else 64
-        tensors = [("data", TensorProto.FLOAT, [1, 3, side, side])]
+        tensors: list[tuple] = [("data", TensorProto.FLOAT, [1, 3, side, side])]
         if self.old:
             tensors += [(v.name, v.data_type, v.dims) for v in self.values]
         inputs = [helper.make_tensor_value_info(*tensor) for tensor in tensors]

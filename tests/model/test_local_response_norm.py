@@ -7,7 +7,7 @@ from torch.testing import assert_close
 
 from inception_lib.model.local_response_norm import CHUNK, LocalResponseNorm
 
-CONSTANTS = {"size": 5, "alpha": 1e-4, "beta": 0.75, "k": 1.0}
+CONSTANTS: dict = {"size": 5, "alpha": 1e-4, "beta": 0.75, "k": 1.0}
 # One image, more positions than a chunk, fewer channels than the window.
 SHAPES = [(1, 64, 7, 7), (3, 8, 40, 37), (2, 3, 5, 5), (1, 1, 4, 4)]
 

@@ -81,4 +81,5 @@ def test_train_equals_torchvision_in_outputs_statistics_and_gradients(twins):
     assert_close(ours.state_dict(), theirs.state_dict())
     gradients = dict(theirs.named_parameters())
     for name, parameter in ours.named_parameters():
-        assert_close(parameter.grad, gradients[name].grad, msg=lambda m, n=name: n + m)
+        message = (name + ": {}").format
+        assert_close(parameter.grad, gradients[name].grad, msg=message)

@@ -16,7 +16,7 @@ FORMS = {
 }
 
 
-@pytest.fixture(params=FORMS.values(), ids=FORMS)
+@pytest.fixture(params=FORMS.values(), ids=list(FORMS))
 def model(network, request):
     return network(image_size=64, **request.param)
 
@@ -89,6 +89,6 @@ def test_compiled(network):
 
 def test_wrong_input(network):
     with pytest.raises(ValueError, match="expected a GoogLeNet, got Linear"):
-        for_serving(nn.Linear(2, 2))
+        for_serving(nn.Linear(2, 2))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="float16"):
         for_serving(network(image_size=64), precision="float16")

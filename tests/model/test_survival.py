@@ -15,7 +15,7 @@ FORMS = {
 }
 
 
-@pytest.fixture(params=FORMS.values(), ids=FORMS)
+@pytest.fixture(params=FORMS.values(), ids=list(FORMS))
 def model(network, request):
     # Without dropout, train mode is repeatable too.
     return network(image_size=64, dropout=0.0, dropout_aux=0.0, **request.param)

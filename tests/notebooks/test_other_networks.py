@@ -71,7 +71,7 @@ def test_08_looks_into_other_networks(bring, folder):
     cells = {cell.id: cell.source for cell in code}
     known = bring(folder, cells)
     setup = cells.pop("08-setup")
-    imports = {}
+    imports: dict = {}
     exec(setup, imports)
     known = imports | known
     for name, source in cells.items():

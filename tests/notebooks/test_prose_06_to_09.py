@@ -25,6 +25,7 @@ def points(accuracy, n):
 def defective_in_test():
     told = prose.shown("07", "07-confusion")
     counts = re.search(r"(\d+) defective cells right and (\d+) wrong", told)
+    assert counts
     return sum(int(n) for n in counts.groups())
 
 

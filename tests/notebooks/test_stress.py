@@ -12,9 +12,9 @@ from signal import SIGINT
 from threading import Thread
 from time import monotonic, sleep
 
-import nbformat
 import pandas as pd
 import pytest
+from checked_outputs import NOTEBOOKS, code, compared, read, shown
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
@@ -23,10 +23,7 @@ from inception_lib.teaching import trained
 from inception_lib.training import Run, save_run
 from inception_lib.training.checkpoint import build_model
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 TIMEOUT = 300  # seconds for a cell
-IGNORED = "nbval-ignore-output"
-WIDGET = "application/vnd.jupyter.widget-view+json"
 # Containers run as root, whom no permission stops. Without these two capabilities it is
 # bound by the permissions of what it owns, like everybody else.
 BOUND = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
@@ -72,34 +69,6 @@ def kernel(notebook: NotebookNode, folder: Path, env=None) -> Iterator[Cell]:
 
 def bound_by_permissions() -> bool:
     return hasattr(os, "geteuid") and os.geteuid() == 0 and bool(shutil.which(BOUND[0]))
-
-
-def shown(cell: NotebookNode) -> list:
-    """What nbval compares: texts, tables and errors, but no pictures."""
-    outputs = []
-    for output in cell.outputs:
-        if output.output_type == "error":
-            outputs.append(("error", output.ename, output.evalue))
-        elif output.output_type == "stream":
-            outputs.append((output.name, output.text))
-        else:
-            kinds = {k for k in output.data if k != WIDGET and k[:6] != "image/"}
-            outputs.append(("data", {kind: output.data[kind] for kind in kinds}))
-    return outputs
-
-
-def read(name: str) -> NotebookNode:
-    return nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
-
-
-def code(notebook: NotebookNode) -> list[NotebookNode]:
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
-
-
-def compared(cells: list[NotebookNode]) -> dict[str, list]:
-    """The outputs that must not change, by the cell's name."""
-    tagged = [cell for cell in cells if IGNORED in cell.metadata.get("tags", [])]
-    return {cell.id: shown(cell) for cell in cells if cell not in tagged}
 
 
 def failures(outputs: list) -> list:

@@ -69,9 +69,9 @@ def test_a_layer_is_pytorch_s_convolution_norm_and_relu(
     options = {"stride": stride, "padding": padding, "batch_norm": norm}
     layer = BasicConv2d(c_in, c_out, kernel, **options)
     x = torch.randn(2, c_in, size, size)
-    plain = [nn.Conv2d(c_in, c_out, kernel, stride, padding, bias=not norm)]
-    plain += [nn.BatchNorm2d(c_out, eps=1e-3)] if norm else []
-    plain = nn.Sequential(*plain, nn.ReLU()).eval()
+    convolution = nn.Conv2d(c_in, c_out, kernel, stride, padding, bias=not norm)
+    norms = [nn.BatchNorm2d(c_out, eps=1e-3)] if norm else []
+    plain = nn.Sequential(convolution, *norms, nn.ReLU()).eval()
     weights = zip(plain.state_dict(), layer.state_dict().values(), strict=True)
     plain.load_state_dict(dict(weights))
     torch.testing.assert_close(layer.eval()(x), plain(x))
@@ -238,7 +238,7 @@ def test_the_network_costs_what_pytorch_counts(classes, form):
 @given(st.integers(15, 2000), st.sampled_from([2, 3]))
 def test_map_sizes_are_those_of_pytorch_s_layers(size, pool4):
     x = torch.empty(1, 1, size, size, device="meta")
-    layers = [nn.Conv2d(1, 1, 7, 2, 3, device="meta")]
+    layers: list[nn.Module] = [nn.Conv2d(1, 1, 7, 2, 3, device="meta")]
     layers += [nn.MaxPool2d(k, 2, ceil_mode=True) for k in (3, 3, 3, pool4)]
     sides = [(x := layer(x)).shape[-1] for layer in layers]
     assert list(map_sizes(size, pool4).values()) == sides

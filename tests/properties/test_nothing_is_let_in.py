@@ -47,7 +47,7 @@ def as_numpy(thing) -> bytes:
     return file.getvalue()
 
 
-DISGUISES = {
+DISGUISES: dict[str, Callable[..., bytes]] = {
     "a pickle": pickle.dumps,
     "an old pickle": lambda thing: pickle.dumps(thing, protocol=0),
     "torch.save": lambda thing: as_torch({"weight": thing}, new=True),
@@ -158,7 +158,7 @@ METHODS |= {"load_state_dict_from_url", "load_url", "get_state_dict"}
 def outside_code(tree: ast.AST, network: bool) -> list[str]:
     """What in a program could run a file's content, unpack it, or fetch one."""
     modules = UNPACKERS | (set() if network else NETWORK)
-    found = []
+    found: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = {alias.name.split(".")[0] for alias in node.names}
@@ -274,7 +274,7 @@ def test_every_reader_is_among_the_doors():
     readers = {
         name
         for name in training.__all__
-        if isinstance(getattr(training, name), Callable)
+        if callable(getattr(training, name))
         and name.startswith(("load", "image", "read", "open"))
     }
     assert readers <= {"load_run", "image_folder", "image_stream", "load_picture"}

@@ -356,7 +356,7 @@ def test_what_is_skipped_is_named_on_one_line_each(tmp_path):
     names += [os.fsdecode(b"Stra\xdfe.png")] if os.name == "posix" else []
     for name in names:
         (tmp_path / "a" / name).touch()
-    said = []
+    said: list[str] = []
     image_folder(tmp_path, 8, report=said.append)
     head, line = said[0].splitlines()
     assert f"{len(names)} × empty" in line and "a/Größe.png" in line

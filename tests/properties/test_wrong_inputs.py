@@ -25,7 +25,7 @@ ANYTHING = st.one_of(NO_COUNT, NO_FLAG, NO_RATE, st.integers(), st.text(max_size
 NUMBER_OR_NONE = ["lr", "weight_decay"]
 
 
-def is_right(name: str, value: object) -> bool:
+def is_right(name: str, value) -> bool:
     """The rules once more, written another way."""
     f = {f.name: f for f in fields(TrainingConfig)}[name]
     if f.metadata["choices"]:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from ipywidgets import BoundedIntText, IntSlider
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
-from widgets import alt, notes, parts
+from widgets import alt, notes, parts, rectangles
 
 from inception_lib.teaching import bottleneck_figures as figures
 from inception_lib.teaching import sliders
@@ -43,7 +43,7 @@ def test_the_lines_cross_where_it_starts_to_cost_more(c_in, c_out, k, width, map
     line = figure.axes[1]
     slope = line.lines[0].get_ydata()[1] / line.lines[0].get_xdata()[1]
     direct = line.lines[1].get_ydata()[0]
-    (costly,) = line.patches
+    (costly,) = rectangles(line)
     assert costly.get_x() == pytest.approx(direct / slope)
     beyond = width > costly.get_x()
     assert line.lines[2].get_marker() == ("X" if beyond else "o")
@@ -51,7 +51,7 @@ def test_the_lines_cross_where_it_starts_to_cost_more(c_in, c_out, k, width, map
 
 def test_the_blocks_are_as_wide_as_their_channels():
     figure, _ = sliders.draw_bottleneck(6, 5, 3, 2)
-    widths = [p.get_width() for p in figure.axes[2].patches]
+    widths = [p.get_width() for p in rectangles(figure.axes[2])]
     assert np.divide(widths, widths[0]) * 6 == pytest.approx([6, 5, 6, 2, 5])
 
 
@@ -100,16 +100,18 @@ def test_a_squeezed_picture_is_the_best_of_its_rank(lesson):
 
 
 def test_through_all_channels_nothing_is_lost(lesson):
-    _, *given = lesson
-    figure, told = figures.draw_squeezed(*given, 16, cell=0)
-    assert abs(figure.axes[2].images[0].get_array()).max() < 1e-5
+    _, maps, directions, errors = lesson
+    figure, told = figures.draw_squeezed(maps, directions, errors, 16, cell=0)
+    lost = np.asarray(figure.axes[2].images[0].get_array())
+    assert abs(lost).max() < 1e-5
     assert "0.0 percent of the cell" in told
 
 
 @pytest.mark.parametrize("channels", [0, 17])
 def test_a_bottleneck_wider_than_its_input_is_refused(lesson, channels):
+    _, maps, directions, errors = lesson
     with pytest.raises(ValueError, match="1 to 16 of them"):
-        figures.draw_squeezed(*lesson[1:], channels, cell=0)
+        figures.draw_squeezed(maps, directions, errors, channels, cell=0)
 
 
 def test_the_explorer_of_squeezed_pictures_follows_its_controls(lesson):
@@ -141,7 +143,7 @@ def test_reductions_say_every_share():
     shares = pd.DataFrame({"3×3": [50.0, 25.0], "5×5": [10.0, 5.0]}, ["3a", "3b"])
     figure, told = figures.reductions(shares)
     assert "before the 3×3 50, 25; before the 5×5 10, 5" in told
-    assert [len(line.get_xdata()) for line in figure.axes[0].lines[:2]] == [2, 2]
+    assert [np.size(line.get_xdata()) for line in figure.axes[0].lines[:2]] == [2, 2]
 
 
 def test_a_race_is_the_ratio_of_the_seconds():
@@ -149,6 +151,6 @@ def test_a_race_is_the_ratio_of_the_seconds():
     rows.append((7, "behind it", 1e9, 20.0, 0.25))
     columns = ["map_size", "layer", "multiply_adds", "intensity", "seconds"]
     figure, told = figures.race(pd.DataFrame(rows, columns=columns), 4.5)
-    assert [bar.get_height() for bar in figure.axes[0].patches] == [4.0]
+    assert [bar.get_height() for bar in rectangles(figure.axes[0])] == [4.0]
     assert "faster 4.0 on 7×7 maps; predicted are 4.5" in told
     assert "direct 3 to 3; 1×1 2 to 2; behind it 4 to 4" in told

@@ -19,7 +19,7 @@ READY = environment.Situation(
     thread_limit=None,
     memory_gib=6.0,
 )
-TROUBLES = {
+TROUBLES: dict[str, tuple[dict, str, str, str]] = {
     "wrong Python": ({"requirements": None}, "packages", "not installed", "make lab"),
     "missing package": (
         {"versions": {"torch": "2.14.1"}},

@@ -45,7 +45,7 @@ NUMBERS = [number for _, number, _, _ in SOLUTIONS]
 @pytest.fixture(scope="module")
 def set_up():
     """The names that a notebook's set-up cell, its first code cell, defines."""
-    known = {}
+    known: dict[Path, dict] = {}
 
     def run(path):
         if path not in known:

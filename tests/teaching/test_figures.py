@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
+from widgets import rectangles
 
 from inception_lib import GoogLeNet
 from inception_lib.analysis import costs
@@ -54,7 +55,7 @@ def test_the_network_of_another_size_is_drawn_with_its_own_maps():
 
 def test_costs_by_row_adds_up_to_the_networks_parameters():
     figure, alt = figures.costs_by_row(costs.googlenet_parts(aux_logits=False))
-    bars = sum(p.get_width() for p in figure.axes[0].patches)
+    bars = sum(p.get_width() for p in rectangles(figure.axes[0]))
     assert bars == pytest.approx(6.998552)  # millions
     assert "multiply-adds are most in conv2" in alt
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from ipywidgets import BoundedIntText, IntSlider, ToggleButtons
 from torch.utils.flop_counter import FlopCounterMode
-from widgets import alt, notes, parts
+from widgets import alt, notes, parts, rectangles
 
 from inception_lib import GOOGLENET_WIDTHS, BranchWidths, GoogLeNet, Inception
 from inception_lib.analysis.receptive_field import inception_views
@@ -90,9 +90,9 @@ def test_the_comparison_with_the_naive_module_and_a_plain_layer():
 
 def test_bars_are_as_long_as_the_multiply_adds():
     figure, _ = sliders.draw_module(**SMALL)
-    lengths = {}
+    lengths: dict[float, float] = {}
     for path in figure.axes[0].collections[1].get_paths():
-        (left, low), _, (right, _), *_ = path.vertices
+        (left, low), _, (right, _), *_ = np.asarray(path.vertices)
         lengths[low] = lengths.get(low, 0) + right - left
     module = Inception(24, BranchWidths(*(SMALL[field] for field in FIELDS[1:])))
     costs = [
@@ -221,7 +221,7 @@ def test_the_views_are_drawn_as_large_as_they_are():
     image = torch.zeros(120, 120, dtype=torch.uint8)
     views = inception_views(GoogLeNet(aux_logits=False))["3a"]
     figure, text = module_figures.draw_views(image, {"a spot": (60, 60)}, views)
-    squares = [patch.get_width() for patch in figure.axes[0].patches]
+    squares = [patch.get_width() for patch in rectangles(figure.axes[0])]
     assert squares == [27, 43, 59]
     shown = [ax.images[0].get_array().shape for ax in figure.axes[1:]]
     assert shown == [(27, 27), (43, 43), (59, 59)]

@@ -10,7 +10,7 @@ import pytest
 import torch
 from ipywidgets import HTML, FileUpload, IntSlider
 from PIL import Image
-from widgets import parts
+from widgets import parts, rectangles
 
 from inception_lib.teaching import own_figures, sliders
 from inception_lib.teaching.sliders.crops import coverage
@@ -183,7 +183,7 @@ def test_the_drawn_crops_are_the_papers(picture):
     wide = np.zeros((320, 480, 3), dtype=np.uint8)
     for square, left in {"first": 0, "middle": 80, "last": 160}.items():
         figure, alt = sliders.draw_crops(wide, "320", square)
-        boxes = {(*p.get_xy(), p.get_width()) for p in figure.axes[0].patches}
+        boxes = {(*p.get_xy(), p.get_width()) for p in rectangles(figure.axes[0])}
         corners = {(left + x, y, 224) for x in (0, 96) for y in (0, 96)}
         assert boxes == corners | {(left + 48, 48, 224), (left, 0, 320)}
     assert "the last square, 320 pixels wide" in alt and "224×224" in alt

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import torch
 from ipywidgets import BoundedIntText, IntSlider, ToggleButtons
-from widgets import alt, notes, parts
+from widgets import alt, notes, parts, rectangles
 
 from inception_lib.teaching import pooling_figures, sliders
 
@@ -31,7 +31,7 @@ def test_bars_are_as_long_as_the_live_layers_weights(numbers):
         for y in (x.flatten(1), x.mean((2, 3)))
     ]
     figure, _ = sliders.draw_pooling(*numbers)
-    assert [bar.get_width() for bar in figure.axes[0].patches] == live
+    assert [bar.get_width() for bar in rectangles(figure.axes[0])] == live
 
 
 def test_on_a_map_of_one_place_there_is_no_difference():
@@ -88,8 +88,9 @@ def test_the_map_is_told_with_its_peak_and_its_mean(walk):
 
 def test_the_map_is_laid_over_the_image_place_by_place(walk):
     images, maps, titles = walk
-    options = {"scale": 2.0, "smooth": False}
-    figure, _ = sliders.draw_activation_map(images[1], maps[1], titles[1], **options)
+    figure, _ = sliders.draw_activation_map(
+        images[1], maps[1], titles[1], scale=2.0, smooth=False
+    )
     overlay = figure.axes[1].images[1].get_array()
     assert overlay.shape == (30, 30)
     assert overlay[-1, -1] == 14.0 and overlay[0, 0] == -1.0

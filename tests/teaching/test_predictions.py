@@ -49,7 +49,8 @@ def test_by_certainty_gives_a_share_per_level(data):
 
 
 def test_confident_mistakes_begin_with_the_surest(data):
-    _, alt = predictions.confident_mistakes(*data, count=1)
+    probabilities, cells = data
+    _, alt = predictions.confident_mistakes(probabilities, cells, count=1)
     assert "cell 5" in alt and "cell 2" not in alt
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from ipywidgets import BoundedIntText, IntSlider, ToggleButtons
-from widgets import alt, notes, parts
+from widgets import alt, notes, parts, rectangles
 
 from inception_lib.teaching import sliders
 from inception_lib.teaching.sliders.explorer import img
@@ -31,7 +31,7 @@ def test_equal_costs_are_called_equal():
 
 def test_bars_are_as_long_as_the_weights():
     figure, _ = sliders.draw_bottleneck(6, 5, 3, 2)
-    lengths = [bar.get_width() for bar in figure.axes[0].patches]
+    lengths = [bar.get_width() for bar in rectangles(figure.axes[0])]
     assert lengths == [9 * 6 * 5, 6 * 2, 9 * 2 * 5]
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 from ipywidgets import ToggleButtons
-from widgets import alt, parts
+from widgets import alt, parts, rectangles
 
 from inception_lib.teaching import sliders
 
@@ -24,7 +24,7 @@ def test_both_numbers_are_told(row):
     assert f"{row.ratio:.2f} times" in text
     assert f"{row.fraction_of_peak:.0%} of the processor's peak" in text
     left, right = figure.axes
-    assert [bar.get_width() for bar in left.patches] == list(MEASURED["ratio"])
+    assert [bar.get_width() for bar in rectangles(left)] == list(MEASURED["ratio"])
     assert sum(bar.get_hatch() is not None for bar in right.patches) == 1
 
 

@@ -30,7 +30,7 @@ def test_a_figure_without_a_description_is_refused(alt):
 
 
 def test_the_description_is_stored_in_the_notebook(monkeypatch):
-    shown = []
+    shown: list = []
     monkeypatch.setattr(style, "display", shown.append)
     style.show(style.figure()[0], "an empty figure, for a test")
     data, metadata = shown[0]._repr_mimebundle_()

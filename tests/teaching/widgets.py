@@ -3,6 +3,7 @@
 import re
 
 from ipywidgets import HTML
+from matplotlib.patches import Rectangle
 
 
 def parts(widget, kind):
@@ -11,6 +12,11 @@ def parts(widget, kind):
     for child in getattr(widget, "children", ()):
         found += parts(child, kind)
     return found
+
+
+def rectangles(axes) -> list[Rectangle]:
+    """The bars and boxes drawn there. Matplotlib's types know them only as patches."""
+    return list(axes.patches)
 
 
 def alt(explorer) -> str:

@@ -11,7 +11,7 @@ from inception_lib.training.calibration import (
 )
 
 
-def answers(sure: float, right: int, of: int):
+def answers(sure: float, right: int, of: int) -> tuple[torch.Tensor, torch.Tensor]:
     """``of`` answers with confidence ``sure``, ``right`` of them right."""
     probabilities = torch.tensor([[1 - sure, sure]]).repeat(of, 1)
     labels = torch.tensor([1] * right + [0] * (of - right))
@@ -20,7 +20,8 @@ def answers(sure: float, right: int, of: int):
 
 def test_a_row_per_tenth_of_confidence():
     low, high = answers(0.62, 3, 5), answers(0.97, 9, 10)
-    table = reliability(*(torch.cat(pair) for pair in zip(low, high, strict=True)))
+    probabilities, labels = map(torch.cat, zip(low, high, strict=True))
+    table = reliability(probabilities, labels)
     assert table["from"].tolist() == [0.6, 0.9]
     assert table["confidence"].tolist() == pytest.approx([0.62, 0.97])
     assert table["accuracy"].tolist() == pytest.approx([0.6, 0.9])
@@ -35,9 +36,10 @@ def test_certainty_has_a_row():
 
 def test_the_error_is_the_mean_distance():
     low, high = answers(0.62, 3, 5), answers(0.97, 9, 10)
-    both = (torch.cat(pair) for pair in zip(low, high, strict=True))
+    probabilities, labels = map(torch.cat, zip(low, high, strict=True))
     expected = (5 * 0.02 + 10 * 0.07) / 15
-    assert calibration_error(*both) == pytest.approx(expected, abs=1e-6)
+    found = calibration_error(probabilities, labels)
+    assert found == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("true", [0.5, 1.0, 2.5])

@@ -54,7 +54,8 @@ def test_a_damaged_checkpoint_is_one_sentence(damage, copy):
     if damage == "edited":
         content[-1000] ^= 1
     cut = {"cut": len(content) // 2, "empty": 0}.get(damage)
-    content = b"something else entirely" if damage == "foreign" else content[:cut]
+    foreign = bytearray(b"something else entirely")
+    content = foreign if damage == "foreign" else content[:cut]
     copy.write_bytes(content)
     with pytest.raises(ValueError, match="checkpoint.safetensors is not a file of"):
         train(copy, resume=True)
@@ -130,7 +131,7 @@ def test_how_it_is_computed_may_change(copy):
 
 def test_an_apple_gpu_s_random_numbers_are_kept_too(kept, tmp_path, monkeypatch):
     """There is none here: one that is asked for its state and given it back."""
-    given = []
+    given: list[torch.Tensor] = []
 
     def stop(*_):
         raise KeyboardInterrupt

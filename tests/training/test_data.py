@@ -51,7 +51,9 @@ def image_set(counts, groups=None, size=8, channels=1) -> ImageSet:
 
 
 def package_file(name: str) -> Path:
-    return Path(importlib.util.find_spec("elpv_dataset").origin).parent / "data" / name
+    spec = importlib.util.find_spec("elpv_dataset")
+    assert spec and spec.origin
+    return Path(spec.origin).parent / "data" / name
 
 
 def test_solar_cells_are_those_of_the_package():
@@ -211,7 +213,7 @@ def odd_files(root: Path) -> tuple[dict[str, tuple], dict[str, str]]:
 
     frames = [Image.new("RGB", (40, 40), c) for c in (RED, (0, 0, 255), (0, 255, 0))]
     for name in ("animated.gif", "animated.webp", "pages.tif"):
-        options = {"lossless": True} if name.endswith("webp") else {}
+        options: dict = {"lossless": True} if name.endswith("webp") else {}
         frames[0].save(good / name, save_all=True, append_images=frames[1:], **options)
         colours[name] = RED
 
@@ -279,7 +281,7 @@ def bomb(width: int, height: int) -> bytes:
 
 def test_every_odd_file_is_read_or_named(tmp_path):
     colours, reasons = odd_files(tmp_path)
-    messages = []
+    messages: list[str] = []
     data = image_folder(tmp_path, image_size=16, report=messages.append)
     assert data.images.shape == (len(colours) + 1, 3, 16, 16)
     assert data.classes == ("bad", "good")
@@ -310,7 +312,7 @@ def test_links_and_pipes_are_not_followed(tmp_path):
     (root / "b" / "loop").symlink_to(root)
     (root / "c").symlink_to(tmp_path / "secret")
     os.mkfifo(root / "a" / "pipe")
-    messages = []
+    messages: list[str] = []
     data = image_folder(root, 8, report=messages.append)
     assert data.names == ("a/1.png", "b/1.png")
     lines = messages[0].splitlines()
@@ -330,7 +332,7 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
         return original(path, **options)
 
     monkeypatch.setattr(Image, "open", guarded)
-    messages = []
+    messages: list[str] = []
     assert len(image_folder(tmp_path, 8, report=messages.append)) == 2
     assert "can't be read (Permission denied): b/secret.png" in messages[0]
 
@@ -338,7 +340,7 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
 def test_grey_folders_have_one_channel_and_silence(tmp_path):
     save(tmp_path / "a" / "1.png", "L", 10)
     save(tmp_path / "b" / "1.png", "RGB", (9, 9, 9))  # grey, though stored in colour
-    messages = []
+    messages: list[str] = []
     data = image_folder(tmp_path, 8, report=messages.append)
     assert data.images.shape == (2, 1, 8, 8) and messages == []
     assert data.targets.tolist() == [[1, 0], [0, 1]] and data.groups == ("", "")

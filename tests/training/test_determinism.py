@@ -16,7 +16,7 @@ COMMAND = (
     "--image-size 32 --no-aux --no-grow --epochs 3 --batch-size 8 --precision float32"
 ).split()
 PROMISED = ("the same command again", "killed and resumed")
-OPEN = {
+OPEN: dict[str, dict] = {
     "two threads instead of one": {"environment": {"THREADS": "2"}},
     "two processes instead of one": {"processes": 2},
     "--accumulate 2": {"options": ["--accumulate", "2"]},

@@ -71,8 +71,8 @@ def together(warm, command, tmp_path_factory):
 
 def test_two_processes_have_the_gradients_and_weights_of_one(alone, together):
     assert close(alone[1], together[2], 1e-4)
-    weights = [load_file(out / "model.safetensors") for out in (alone[0], together[0])]
-    assert close(*weights, 1e-4)
+    one, two = (load_file(out / "model.safetensors") for out in (alone[0], together[0]))
+    assert close(one, two, 1e-4)
     losses = [load_run(out).history["loss"].tolist() for out in (alone[0], together[0])]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
@@ -120,8 +120,8 @@ def test_two_go_on_as_one_after_a_death(warm, command, alone, tmp_path):
     assert f"go on from {tmp_path / 'checkpoint.safetensors'} with --resume" in said
     assert "Traceback" not in said
     assert warm.run(*command, tmp_path, "--resume", plain=True) == 0
-    weights = [load_file(p / "model.safetensors") for p in (alone[0], tmp_path)]
-    assert close(*weights, 1e-4)
+    one, two = (load_file(p / "model.safetensors") for p in (alone[0], tmp_path))
+    assert close(one, two, 1e-4)
 
 
 def test_one_goes_on_as_two(warm, command, alone, tmp_path):
@@ -130,8 +130,8 @@ def test_one_goes_on_as_two(warm, command, alone, tmp_path):
     warm.kill(pid)
     assert warm.wait(pid) == -9
     finish(warm, warm.group(2, *command, tmp_path, "--resume", port=port(), plain=True))
-    weights = [load_file(p / "model.safetensors") for p in (alone[0], tmp_path)]
-    assert close(*weights, 1e-4)
+    one, two = (load_file(p / "model.safetensors") for p in (alone[0], tmp_path))
+    assert close(one, two, 1e-4)
     assert len(load_run(tmp_path).history) == 4
 
 

@@ -89,7 +89,7 @@ def test_a_network_of_another_source_is_tuned_as_the_module_says():
     images, labels = torch.randn(2, 4, 3, 64, 64), torch.tensor([[0, 1, 2, 0]] * 2)
     batches = list(zip(images, labels, strict=True))
     example = dedent(finetune.__doc__.partition("::")[2])
-    known = {"googlenet_loss": googlenet_loss, "interop": interop, "torch": torch}
+    known: dict = {"googlenet_loss": googlenet_loss, "interop": interop, "torch": torch}
     known |= vars(finetune) | {"state_dict": state_dict, "batches": batches}
     exec(example, known)
     model = known["model"]
@@ -160,4 +160,4 @@ def test_wrong_sources_are_named(tmp_path):
         freeze(build_model(CONFIG, 2), "6")
     for wrong in (0.0, 1.5, float("nan"), "0.5"):
         with pytest.raises(ValueError, match="stage_lr must be"):
-            TrainingConfig(stage_lr=wrong)
+            TrainingConfig(stage_lr=wrong)  # type: ignore[arg-type]

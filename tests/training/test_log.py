@@ -18,7 +18,7 @@ ROWS = [
 @pytest.fixture
 def tensorboard(monkeypatch):
     """A stand-in for the package: keeps what it is told."""
-    told = []
+    told: list[tuple | str] = []
 
     class SummaryWriter:
         def __init__(self, folder, purge_step):

@@ -139,9 +139,9 @@ def with_icc(profile: bytes) -> bytes:
 
 def lab() -> bytes:
     profiles = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
-    return encode(
-        ImageCms.profileToProfile(picture(), *profiles, outputMode="LAB"), "TIFF"
-    )
+    image = ImageCms.profileToProfile(picture(), *profiles, outputMode="LAB")
+    assert image is not None
+    return encode(image, "TIFF")
 
 
 def tiff_values(array: np.ndarray) -> bytes:
@@ -171,7 +171,7 @@ SIXTEEN = GREY[..., 0].astype(np.uint16) * 257
 # A colour of 8 bits in the upper byte; the lower byte is noise that 8 bits don't see.
 DEEP = PLAIN.astype(np.uint16) * 256 + 7
 ALPHA_16 = (four(*ALPHA)[..., :1].astype(np.uint16)) * 257
-JPEG = {"quality": 100, "subsampling": 0}
+JPEG: dict = {"quality": 100, "subsampling": 0}
 
 GOOD = [
     Case("PNG", "a.png", encode(picture(), "PNG"), PLAIN),
@@ -610,7 +610,7 @@ def test_a_folder_of_all_of_them_reads_the_good_and_names_the_bad(tmp_path):
     for case in BAD:
         write(tmp_path / "bad" / case.kind, case)
     write(tmp_path / "bad", GOOD[0])
-    said = []
+    said: list[str] = []
     data = image_folder(tmp_path, SIZE, report=said.append)
     assert data.classes == ("bad", "good") and len(data) == len(GOOD) + 1
     for case in GOOD:
@@ -642,7 +642,7 @@ def pictures(tmp_path) -> Path:
 
 
 def read(folder: Path) -> tuple[tuple[str, ...], str]:
-    said = []
+    said: list[str] = []
     data = image_folder(folder, 8, report=said.append)
     return data.names, "".join(said)
 

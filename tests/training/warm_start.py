@@ -101,7 +101,7 @@ def train(job: dict) -> None:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         torch.set_num_threads(int(os.environ.get("THREADS", "1")))
         if job["plain"]:
-            torch.nn.Dropout.forward = lambda self, x: x
+            Dropout.forward = lambda self, input: input  # type: ignore[method-assign]
         if path := os.environ.get("SAVE_GRADIENTS"):
             register_optimizer_step_pre_hook(
                 lambda optimizer, *_: save_gradients(optimizer, Path(path))
@@ -138,11 +138,13 @@ def save_gradients(optimizer, path: Path) -> None:
 if __name__ == "__main__":
     import torch
     from safetensors.torch import save_file
+    from torch.nn import Dropout
     from torch.optim.optimizer import register_optimizer_step_pre_hook
 
     from inception_lib.training.__main__ import main
 
-    sys.modules["torch.utils.tensorboard"] = None  # its files are tested elsewhere
+    # Its files are tested elsewhere.
+    sys.modules["torch.utils.tensorboard"] = None  # type: ignore[assignment]
     for line in sys.stdin:
         job = json.loads(line)
         if "wait" in job:
