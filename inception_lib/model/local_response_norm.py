@@ -44,7 +44,7 @@ class _LocalResponseNorm(torch.autograd.Function):
         y = torch.empty_like(x)
         for a, out in chunks(x, y):
             a = wide(a)
-            d = window(a.square()).mul_(alpha / 5).add_(k)
+            d = denominator(a, alpha, k)
             out.copy_(d.sqrt().rsqrt_().mul_(d.rsqrt_()).mul_(a))
         return y
 
@@ -59,11 +59,11 @@ class _LocalResponseNorm(torch.autograd.Function):
         result = torch.empty_like(x)
         for a, g, out in chunks(x, grad, result):
             a = wide(a)
-            d = window(a.square()).mul_(ctx.alpha / 5).add_(ctx.k)
+            d = denominator(a, ctx.alpha, ctx.k)
             root = d.rsqrt()
             scaled = d.sqrt_().rsqrt_().mul_(root).mul_(g)
             inner = (scaled * a).mul_(root.square_())
-            out.copy_(scaled.addcmul_(window(inner), a, value=-0.3 * ctx.alpha))
+            out.copy_(scaled.addcmul_(window(widened(inner)), a, value=-0.3 * ctx.alpha))
         return result, None, None
 
 
@@ -78,9 +78,19 @@ def wide(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
+def denominator(x: Tensor, alpha: float, k: float) -> Tensor:
+    """M×C -> M×C: k + alpha/5 · window(x²), in as few passes as PyTorch allows."""
+    d = window(widened(x).square_())
+    return torch.add(x.new_tensor(k), d, alpha=alpha / 5, out=d)
+
+
+def widened(x: Tensor) -> Tensor:
+    """M×C -> M×(C+4): two channels of zeros on both sides."""
+    return F.pad(x, (2, 2))
+
+
 def window(x: Tensor) -> Tensor:
-    """M×C -> M×C: the sum of each channel and two neighbours on both sides."""
-    channels = x.shape[1]
-    x = F.pad(x, (2, 2))
+    """M×(C+4) -> M×C: the sum of each channel and two neighbours on both sides."""
+    channels = x.shape[1] - 4
     pairs = x[:, :-1] + x[:, 1:]
     return (pairs[:, :channels] + pairs[:, 2 : channels + 2]).add_(x[:, 4:])
