@@ -62,8 +62,8 @@ class _LocalResponseNorm(torch.autograd.Function):
             d = denominator(a, ctx.alpha, ctx.k)
             root = d.rsqrt()
             scaled = d.sqrt_().rsqrt_().mul_(root).mul_(g)
-            inner = (scaled * a).mul_(root.square_())
-            out.copy_(scaled.addcmul_(window(widened(inner)), a, value=-0.3 * ctx.alpha))
+            inner = window(widened((scaled * a).mul_(root.square_())))
+            out.copy_(scaled.addcmul_(inner, a, value=-0.3 * ctx.alpha))
         return result, None, None
 
 
