@@ -73,7 +73,7 @@ def for_serving(
     serving = Serving(network, getattr(torch, precision)).eval()
     if compile:
         return cast(nn.Module, torch.compile(serving, options={"freezing": True}))
-    if device.type == "cpu" and torch.backends.mkldnn.is_available():
+    if device.type == "cpu" and can_pack(precision):
         pack(serving)
     return serving
 
@@ -91,6 +91,13 @@ def folded(model: GoogLeNet) -> GoogLeNet:
         if isinstance(layer, BasicConv2d) and layer.bn is not None:
             layer.conv, layer.bn = fuse_conv_bn_eval(layer.conv, layer.bn), None
     return network
+
+
+def can_pack(precision: str) -> bool:
+    """Whether oneDNN is there, and computes in this precision on this processor."""
+    if not torch.backends.mkldnn.is_available():
+        return False
+    return precision == "float32" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def pack(network: nn.Module) -> None:

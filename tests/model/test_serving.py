@@ -49,6 +49,18 @@ def test_nothing_is_left_to_skip(model):
     assert not served.training
 
 
+def test_a_processor_on_which_onednn_has_no_bfloat16(network, monkeypatch):
+    """It answers all the same: PyTorch has its own way there."""
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    model = network(image_size=64, batch_norm=True).eval()
+    served = for_serving(model, precision="bfloat16")
+    assert not any(isinstance(layer, PackedConv2d) for layer in served.modules())
+    x = torch.randn(2, 3, 64, 64)
+    with torch.inference_mode():
+        expected = model(x)
+        assert (served(x) - expected).abs().max() < 0.1 * expected.std()
+
+
 def test_packed_weights_fit_every_batch_and_size(network):
     """They are packed anew when it changes, and when it changes back."""
     model = network(image_size=64, batch_norm=True).eval()

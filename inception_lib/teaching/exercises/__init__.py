@@ -44,7 +44,7 @@ def check(number: str, answer) -> None:
         diagnosis = task.diagnose(answer)
     except Exception as error:
         diagnosis = (
-            f"this answer, a {type(answer).__name__}, could not be checked "
+            f"this answer, of type {type(answer).__name__}, could not be checked "
             f"({type(error).__name__}: {error}). What is asked: {task.title}"
         )
     task.solved = diagnosis is None

@@ -14,7 +14,7 @@ Layer = TypeVar("Layer", bound=nn.Module)
 @exercise("01.1", "the price of a convolution")
 def _(answer) -> str | None:
     if not callable(answer):
-        return f"asked is a function, not a {type(answer).__name__}"
+        return f"asked is a function, got {type(answer).__name__}"
     for c_in, c_out, k, m in ((6, 4, 1, 1), (6, 4, 3, 1), (6, 4, 3, 7)):
         given = answer(c_in, c_out, k, m)
         if not isinstance(given, tuple) or len(given) != 2:
@@ -72,7 +72,7 @@ def _(answer) -> str | None:
     if isinstance(answer, nn.Module) or not callable(answer):
         return (
             "asked is a function that takes an nn.Linear and returns an nn.Conv2d, "
-            f"not a {type(answer).__name__}"
+            f"got {type(answer).__name__}"
         )
     linear = _whole_numbers(nn.Linear(5, 3))
     layer = answer(linear)
@@ -104,7 +104,7 @@ def _(answer) -> str | None:
 @exercise("01.3", "the widest bottleneck on a budget")
 def _(answer) -> str | None:
     if not isinstance(answer, nn.Sequential):
-        return f"asked is an nn.Sequential, not a {type(answer).__name__}"
+        return f"asked is an nn.Sequential, got {type(answer).__name__}"
     layers = [m for m in answer if isinstance(m, nn.Conv2d)]
     if len(layers) != 2:
         return f"asked are two convolutions, this has {len(layers)}"
@@ -137,7 +137,7 @@ def _(answer) -> str | None:
     if isinstance(answer, nn.Module) or not callable(answer):
         return (
             "asked is a function of the two layers that returns one nn.Conv2d, "
-            f"not a {type(answer).__name__}"
+            f"got {type(answer).__name__}"
         )
     first = _whole_numbers(nn.Conv2d(5, 2, 1, bias=False))
     second = _whole_numbers(nn.Conv2d(2, 4, 3, padding=1, bias=False))
@@ -170,7 +170,7 @@ def _(answer) -> str | None:
 @exercise("01.5", "how many channels to keep")
 def _(answer) -> str | None:
     if not callable(answer):
-        return f"asked is a function, not a {type(answer).__name__}"
+        return f"asked is a function, got {type(answer).__name__}"
     s = torch.tensor([12.0, 10.0, 8.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0])
     for error in (0.2, 0.4, 0.6):
         given, right = answer(s, error), _needed(s, error)

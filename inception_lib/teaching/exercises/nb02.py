@@ -16,7 +16,7 @@ from . import exercise
 @exercise("02.1", "a padding that keeps the map's size")
 def _(answer) -> str | None:
     if not callable(answer):
-        return f"asked is a function, not a {type(answer).__name__}"
+        return f"asked is a function, got {type(answer).__name__}"
     for kernel_size, dilation in [(1, 1), (3, 1), (5, 1), (7, 1), (3, 2), (5, 3)]:
         padding = answer(kernel_size, dilation)
         case = f"kernel {kernel_size}, dilation {dilation}"
@@ -63,7 +63,7 @@ def _(answer) -> str | None:
 @exercise("02.3", "two 3×3 that are cheaper than a 5×5")
 def _(answer) -> str | None:
     if not isinstance(answer, nn.Module):
-        return f"asked is a layer (nn.Sequential), not a {type(answer).__name__}"
+        return f"asked is a layer (nn.Sequential), got {type(answer).__name__}"
     weights = sum(p.numel() for p in answer.parameters() if p.dim() == 4)
     with torch.no_grad():
         shape = tuple(answer(torch.zeros(1, 16, 9, 9)).shape[1:])
@@ -102,7 +102,7 @@ def _seen(module: nn.Module) -> int:
 @exercise("02.4", "480 channels for the fewest multiply-adds")
 def _(answer) -> str | None:
     if not isinstance(answer, BranchWidths):
-        return f"asked is BranchWidths(…), not a {type(answer).__name__}"
+        return f"asked is BranchWidths(…), got {type(answer).__name__}"
     if broken := broken_rule(answer):
         return broken
     score = multiply_adds(answer)
@@ -172,7 +172,7 @@ def _narrowest(*widths: int) -> tuple[int, ...]:
 @exercise("02.5", "concatenate, then 1×1, without concatenating")
 def _(answer) -> str | None:
     if not callable(answer):
-        return f"asked is a function, not a {type(answer).__name__}"
+        return f"asked is a function, got {type(answer).__name__}"
     numbers = torch.Generator().manual_seed(0)
     a = torch.randn(2, 3, 4, 4, generator=numbers)
     b = torch.randn(2, 5, 4, 4, generator=numbers)

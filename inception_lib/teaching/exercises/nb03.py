@@ -29,11 +29,11 @@ def _(answer) -> str | None:
 @exercise("03.2", "global average pooling without a pooling layer")
 def _(answer) -> str | None:
     if not callable(answer):
-        return f"asked is a function of a tensor, not a {type(answer).__name__}"
+        return f"asked is a function of a tensor, got {type(answer).__name__}"
     maps = torch.arange(2 * 3 * 4 * 5, dtype=torch.float32).reshape(2, 3, 4, 5) ** 2
     given = answer(maps)
     if not isinstance(given, Tensor):
-        return f"it returns a {type(given).__name__}, not a tensor"
+        return f"it returns {type(given).__name__}, not a tensor"
     if given.shape == (2, 3, 1, 1):
         return "nearly: it returns N×C×1×1; a linear layer wants N×C"
     if given.shape == (2, 4, 5):
@@ -77,7 +77,7 @@ def _(answer) -> str | None:
 @exercise("03.4", "a map of the evidence for a defect")
 def _(answer) -> str | None:
     if not callable(answer):
-        return f"asked is a function, not a {type(answer).__name__}"
+        return f"asked is a function, got {type(answer).__name__}"
     torch.manual_seed(0)
     features, linear = torch.rand(2, 6, 3, 5), nn.Linear(6, 2)
     nn.init.constant_(linear.bias[1:], 4.0)
@@ -86,7 +86,7 @@ def _(answer) -> str | None:
         every = linear(features.movedim(1, -1)).movedim(-1, 1)
         bias = (linear.bias[1] - linear.bias[0]).item()
     if not isinstance(given, Tensor):
-        return f"it returns a {type(given).__name__}, not a tensor"
+        return f"it returns {type(given).__name__}, not a tensor"
     if given.shape == (2, 2, 3, 5):
         return "it still has a map per class; asked is their difference, N×H×W"
     if given.shape == (2,):
@@ -111,7 +111,7 @@ def _(answer) -> str | None:
 @exercise("03.5", "an ending that takes any size")
 def _(answer) -> str | None:
     if not isinstance(answer, nn.Module):
-        return f"asked is an nn.Sequential, not a {type(answer).__name__}"
+        return f"asked is an nn.Sequential, got {type(answer).__name__}"
     if any(isinstance(part, nn.Linear) for part in answer.modules()):
         return "no nn.Linear this time: a 1×1 convolution can do its work"
     convolutions = [m for m in answer.modules() if isinstance(m, nn.Conv2d)]

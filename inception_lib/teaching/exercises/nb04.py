@@ -34,7 +34,7 @@ def _(answer) -> str | None:
 @exercise("04.3", "the norm of a sum of gradients")
 def _(answer) -> str | None:
     if not callable(answer):
-        return f"asked is a function, not a {type(answer).__name__}"
+        return f"asked is a function, got {type(answer).__name__}"
     products = torch.tensor([[4.0, -1.0, 0.5], [-1.0, 9.0, 2.0], [0.5, 2.0, 1.0]])
     value = float(answer(products, 0.3, 0.5))
     w = torch.tensor([1.0, 0.3, 0.5])
@@ -65,7 +65,7 @@ def _(answer) -> str | None:
 @exercise("04.2", "a head for 6×6 maps, from plain PyTorch")
 def _(answer) -> str | None:
     if not isinstance(answer, nn.Module):
-        return f"asked is a module (nn.Sequential), not a {type(answer).__name__}"
+        return f"asked is a module (nn.Sequential), got {type(answer).__name__}"
     answer = answer.eval()
     kinds = [type(layer) for layer in answer.modules()]
     if nn.AvgPool2d not in kinds and nn.AdaptiveAvgPool2d not in kinds:
@@ -93,7 +93,7 @@ def _(answer) -> str | None:
 @exercise("04.5", "the loss of torchvision's outputs")
 def _(answer) -> str | None:
     if not callable(answer):
-        return f"asked is a function, not a {type(answer).__name__}"
+        return f"asked is a function, got {type(answer).__name__}"
     generator = torch.Generator().manual_seed(4)
     logits = torch.randn(3, 6, 4, generator=generator) * 2
     targets = torch.tensor([0, 1, 2, 3, 0, 1])
@@ -138,11 +138,11 @@ def _(answer) -> str | None:
 @exercise("04.4", "a trained network without its heads")
 def _(answer) -> str | None:
     if not callable(answer):
-        return f"asked is a function, not a {type(answer).__name__}"
+        return f"asked is a function, got {type(answer).__name__}"
     trained = GoogLeNet(2, image_size=64)
     slim = answer(trained)
     if not isinstance(slim, GoogLeNet):
-        return f"it should return a GoogLeNet, not a {type(slim).__name__}"
+        return f"it should return a GoogLeNet, got {type(slim).__name__}"
     if any(name.startswith("aux") for name, _ in slim.named_parameters()):
         return "its heads are still there: build one with aux_logits=False"
     if slim.fc.out_features != 2:

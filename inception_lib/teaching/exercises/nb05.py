@@ -83,7 +83,7 @@ def _parameters(num_classes: int, **options) -> int:
 @exercise("05.4", "a first layer with 2,712 weights")
 def _(answer) -> str | None:
     if not isinstance(answer, nn.Module):
-        return f"asked is a layer (nn.Sequential), not a {type(answer).__name__}"
+        return f"asked is a layer (nn.Sequential), got {type(answer).__name__}"
     convolutions = [m for m in answer.modules() if isinstance(m, nn.Conv2d)]
     if len(convolutions) != 2:
         return f"asked are two convolutions, this has {len(convolutions)}"
@@ -111,7 +111,7 @@ def _(answer) -> str | None:
 @exercise("05.5", "one width that makes 4a's numbers right")
 def _(answer) -> str | None:
     if not isinstance(answer, BranchWidths):
-        return f"asked is BranchWidths(…), not a {type(answer).__name__}"
+        return f"asked is BranchWidths(…), got {type(answer).__name__}"
     pairs = zip(answer, GOOGLENET_WIDTHS["4a"], strict=True)
     changed = [new for new, old in pairs if new != old]
     if not changed:

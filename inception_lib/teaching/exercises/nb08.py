@@ -39,13 +39,13 @@ def _(answer) -> str | None:
 @exercise("08.3", "Grad-CAM, from maps and gradients")
 def _(answer) -> str | None:
     if not callable(answer):
-        return f"asked is a function, not a {type(answer).__name__}"
+        return f"asked is a function, got {type(answer).__name__}"
     generator = torch.Generator().manual_seed(0)
     maps = torch.rand(2, 6, 3, 5, generator=generator)
     gradients = torch.randn(2, 6, 3, 5, generator=generator)
     given = answer(maps, gradients)
     if not isinstance(given, Tensor):
-        return f"it returns a {type(given).__name__}, not a tensor"
+        return f"it returns {type(given).__name__}, not a tensor"
     if given.shape == (2, 6, 3, 5):
         return "the channels are still there: add them up"
     if given.shape != (2, 3, 5):
