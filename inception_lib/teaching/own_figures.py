@@ -15,7 +15,7 @@ from ..training.calibration import calibration_error, reliability
 from . import style
 from .predictions import SERIES
 from .sliders.explorer import Drawing
-from .sliders.looking import evidence_bar, overlay
+from .sliders.looking import evidence_bar, overlay, pixels
 
 GRID = 6  # squares along a side, of which a third are taken away
 
@@ -119,10 +119,11 @@ def draw_answer(run: Run, picture: Tensor, name: str) -> Drawing:
     """
     picture = fitting(run, picture)
     probabilities, evidence = explain(run, picture)
-    fig, (left, middle, right) = style.figure(2.7, columns=3)
-    style.fixed_layout(fig, left=0.01, right=0.98, bottom=0.19, top=0.9, wspace=0.15)
+    fig, (bare, left, middle, right) = style.figure(2.4, columns=4)
+    style.fixed_layout(fig, left=0.01, right=0.98, bottom=0.2, top=0.9, wspace=0.15)
+    style.picture(bare, pixels(picture[0]), name, vmin=0, vmax=255)
     overlay(left, picture[0], evidence)
-    left.set_title(f"{name}, with the evidence", fontsize=9)
+    left.set_title("with the evidence", fontsize=9)
     if evidence.max() > evidence.min():  # a line around the highest third
         size = list(picture.shape[-2:])
         large = F.interpolate(evidence[None, None], size, mode="bilinear")[0, 0]
@@ -140,7 +141,7 @@ def draw_answer(run: Run, picture: Tensor, name: str) -> Drawing:
     bars(right, left_over, ["1x1", "3x3", "light"], digits=1)
     right.set_xlabel(f"score of {names[0]!r}")
     return fig, (
-        f"{name}: {names[0]} with probability {values[0]:.2f}. Laid over the picture: "
+        f"{name}: {names[0]} with probability {values[0]:.2f}. Laid over a copy: "
         "orange where the evidence speaks for this answer, purple against it. Its "
         f"score is {whole:.1f}, without the third that the map ranks highest "
         f"{gone:.1f}, without any third {anywhere:.1f}."
@@ -180,7 +181,11 @@ def draw_views(table: pd.DataFrame, error: float) -> Drawing:
                     ha="left" if i else "right",
                     va="bottom" if i else "top",
                 )
-        told += [f"{name}, {k} {row['accuracy']:.3f}" for k, row in kinds.iterrows()]
+        told += [
+            f"{name}, {str(kind).replace('_', ' ')} {row['accuracy']:.3f} and "
+            f"{row['roc_auc']:.3f}"
+            for kind, row in kinds.iterrows()
+        ]
     passes = sorted(table["passes"].unique())
     ticks = [t for t in (1, 2, 4, 8, 16, 32, 64, 128) if t < 1.5 * passes[-1]]
     for ax, name in zip(axes, ("accuracy", "ROC AUC"), strict=True):
@@ -191,7 +196,10 @@ def draw_views(table: pd.DataFrame, error: float) -> Drawing:
         ax.margins(x=0.1, y=0.2)
     axes[1].set_xlabel("forward passes per picture")
     axes[1].legend(fontsize=8, frameon=False, loc="lower left")
-    return fig, f"Accuracy against forward passes per picture: {', '.join(told)}."
+    return fig, (
+        "Accuracy and ROC AUC against forward passes per picture: "
+        f"{', '.join(told)}."
+    )
 
 
 def draw_finetuning(table: pd.DataFrame) -> Drawing:

@@ -166,7 +166,7 @@ def test_a_line_goes_around_the_third_that_is_taken_away(run, monkeypatch):
         if flat:
             evidence[:] = 1.0
         figure, _ = own_figures.draw_answer(run, picture, "mine.png")
-        (line,) = figure.axes[0].collections or [None]
+        (line,) = figure.axes[1].collections or [None]
         assert (line is None) == flat
         if line:
             assert line.get_paths()[0].vertices[:, 0] == pytest.approx(42, abs=1)
