@@ -82,7 +82,7 @@ QUICK = ("00_start_here", "01_bottleneck", "02_inception_module", "05_googlenet"
 # out is 07, where nearly all needs the training: it is interrupted below and in a
 # browser.
 LONG = {
-    "03_global_average_pooling": {"03-results", "03-other-sizes"},
+    "03_global_average_pooling": {"03-trained", "03-results", "03-other-sizes"},
     "04_auxiliary_classifiers": {"04-live-run"},
     "06_solar_cells": {"06-honest"},
     "08_looking_inside": {"08-ablate", "08-delete", "08-shuffled", "08-cascade"},

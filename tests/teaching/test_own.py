@@ -201,7 +201,7 @@ def test_views_and_reliability_tell_their_numbers():
     rows = [("one", "0", 1, 0.7, 0.8), ("one", "1", 1, 0.9, 0.8)]
     rows += [("one", "all", 2, 0.85, 0.9)]
     _, alt = own_figures.draw_views(pd.DataFrame(rows, columns=columns), 0.01)
-    assert "one network, one 0.800, 2 networks, one 0.850" in alt
+    assert "one network, one 0.800 and 0.800, 2 networks, one 0.850 and 0.900" in alt
     sure = torch.tensor([[0.1, 0.9]]).repeat(10, 1)
     labels = torch.tensor([1] * 7 + [0] * 3)
     figure, alt = own_figures.draw_reliability({"mine": sure}, labels)
