@@ -197,8 +197,7 @@ def draw_views(table: pd.DataFrame, error: float) -> Drawing:
     axes[1].set_xlabel("forward passes per picture")
     axes[1].legend(fontsize=8, frameon=False, loc="lower left")
     return fig, (
-        "Accuracy and ROC AUC against forward passes per picture: "
-        f"{', '.join(told)}."
+        f"Accuracy and ROC AUC against forward passes per picture: {', '.join(told)}."
     )
 
 
