@@ -2,7 +2,10 @@
 
 import os
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
 from signal import SIGINT, SIGKILL
 
 import numpy as np
@@ -169,24 +172,33 @@ def test_ctrl_c_is_for_the_process_that_trains(moment, warm, few_pictures, tmp_p
 
 
 def test_memory_does_not_grow_with_the_pictures(tmp_path):
-    """1,200 images that would take 236 MB are walked through in less than half."""
+    """1,200 images that would take 236 MB are walked through in less than 60, in a
+    process of its own: here, other tests have left memory in pieces.
+    """
     Image.new("RGB", (16, 16), (10, 90, 200)).save(tmp_path / "one.png")
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         for i in range(600):
             (tmp_path / name / f"{i}.png").hardlink_to(tmp_path / "one.png")
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        n, grown, kept = pool.submit(walk_through, tmp_path).result()
+    assert n == 1200
+    assert grown < 60e6
+    assert kept < 50 * n
+
+
+def walk_through(folder: Path) -> tuple[int, int, int]:
+    """How many pictures there are, the bytes that it took, and those that are kept."""
     process = psutil.Process()
     before, most, n = process.memory_info().rss, 0, 0
-    data = image_stream(tmp_path, 256, report=lambda _: None, workers=1)
+    data = image_stream(folder, 256, report=lambda _: None, workers=1)
     order = torch.randperm(len(data)).split(32)
     for images, _, _ in data.batches(order, Augment((3,)), WHOLE):
         assert images.sum() > 0  # a page that is never read takes no memory
         n += len(images)
         most = max(most, process.memory_info().rss)
-    assert n == 1200
-    assert most - before < 118e6
     kept = (data.loader.pictures.files, data.index, data.labels, data.variance)
-    assert sum(part.nbytes for part in kept) < 50 * len(data)
+    return n, most - before, sum(part.nbytes for part in kept)
 
 
 def test_patches_have_the_papers_areas_and_sides():
