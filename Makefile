@@ -1,6 +1,6 @@
 # make lab        open the notebooks in JupyterLab
 # make test       check everything: style, types, library, notebooks (trainings cut to
-#                 an epoch; make notebooks trains them in full), browser
+#                 a few steps; make notebooks trains them in full), browser
 # make notebooks  execute the notebooks in place, or one: NOTEBOOK=05_googlenet
 # make site       the website in build/site; SITE_REPOSITORY=owner/name adds Binder, Colab
 # make bench      measure the speed beside torchvision's GoogLeNet (10 minutes)

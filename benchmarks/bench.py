@@ -203,7 +203,12 @@ def epoch(image_size: int, batches: int, rounds: int) -> list[dict]:
 
     def our_epoch(precision: str):
         config = TrainingConfig(
-            image_size=image_size, epochs=1, grow=False, precision=precision
+            image_size=image_size,
+            epochs=1,
+            grow=False,
+            batch_size=32,
+            optimizer="adamw",
+            precision=precision,
         )
         return lambda: fit(train_set, validation, config, progress=None)
 

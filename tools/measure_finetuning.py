@@ -27,7 +27,10 @@ from inception_lib.training import (
 TABLE = Path(__file__).parents[1] / "inception_lib/teaching/data/finetuning.csv"
 STEPS = 160
 SIZES = (32, 128, 512)
-MONO = TrainingConfig(image_size=64, epochs=24, grow=False)
+# The optimizer and the batch size of the table so far.
+MONO = TrainingConfig(
+    image_size=64, epochs=24, grow=False, optimizer="adamw", batch_size=32
+)
 
 
 def of_type(data, cell_type: str):

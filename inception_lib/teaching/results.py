@@ -6,9 +6,10 @@ import pandas as pd
 
 
 def table(name: str) -> pd.DataFrame:
-    """A committed table: "recipe" (experiments), "seeds" (repeated runs), "heads" (with
-    heads or without), "heads_over_training" (each output's scores, epoch by epoch),
-    "views" (more looks at a picture), "finetuning" (another task, few images).
+    """A committed table: "recipe" (experiments), "time_to_accuracy" (more of them, with
+    their time), "seeds" (repeated runs), "heads" (with heads or without),
+    "heads_over_training" (each output's scores, epoch by epoch), "views" (more looks at
+    a picture), "finetuning" (another task, few images).
     """
     with (files(__package__) / "data" / f"{name}.csv").open(encoding="utf-8") as file:
         return pd.read_csv(file)

@@ -6,7 +6,7 @@ from pathlib import Path
 from ..training import Run, TrainingConfig, fit, load_run, save_run, solar_cells, split
 from .live import LiveTraining
 
-# A quarter of the work of the default run: enough to look into, not to boast of.
+# Half of the work of the default run: enough to look into, not to boast of.
 QUICK = TrainingConfig(image_size=96, epochs=20)
 
 
@@ -19,7 +19,7 @@ def trained_run(folder: str | Path) -> Run:
     """
     folder = Path(folder)
     if os.environ.get("INCEPTION_LIB_FAST_TRAINING") == "1":
-        # One epoch, for tests: nobody should find it where a trained one belongs.
+        # A few steps, for tests: nobody should find it where a trained one belongs.
         folder = folder.with_name(folder.name + "-fast")
     if (folder / "model.safetensors").exists():
         return load_run(folder)

@@ -43,13 +43,15 @@ class TrainingConfig:
         "solar-cells", "solar-cells, or a folder with a subfolder per class"
     )
     image_size: int = option(128, "side of the training images, in pixels")
-    epochs: int = option(45, "passes over the training images")
+    epochs: int = option(24, "passes over the training images")
     grow: bool = option(
         True, "begin with smaller images, which are cheaper: 5/8, 3/4, then all"
     )
-    batch_size: int = option(32, "images per step")
+    batch_size: int = option(64, "images per step")
     lr: float | None = option(
-        None, "peak learning rate; by default the optimizer's: AdamW 0.002, SGD 0.01"
+        None,
+        "peak learning rate; by default the optimizer's: Muon 0.003, AdamW 0.002, SGD "
+        "0.01",
     )
     schedule: str = option(
         "cosine",
@@ -57,16 +59,16 @@ class TrainingConfig:
         ("cosine", "paper"),
     )
     optimizer: str = option(
-        "adamw", "sgd is the paper's: momentum 0.9", ("adamw", "sgd")
+        "muon", "sgd is the paper's: momentum 0.9", ("muon", "adamw", "sgd")
     )
     weight_decay: float | None = option(
-        None, "on weights, never on biases and norms; by default AdamW 0.05, SGD 0.0005"
+        None, "on weights, never on biases and norms; by default 0.05, SGD 0.0005"
     )
     batch_norm: bool = option(True, "batch norm after every convolution")
     aux: bool = option(True, "the two auxiliary heads, at weight 0.3")
     augmentation: str = option(
-        "light",
-        "light: small shifts; strong, for long runs: also scale, rotation, contrast; "
+        "strong",
+        "light: small shifts; strong: larger ones, scale, rotation, contrast; "
         "paper, for photographs: patches of 8 to 100 %% of the area, and colours",
         ("light", "strong", "paper"),
     )
@@ -142,14 +144,14 @@ class TrainingConfig:
     @property
     def peak_lr(self) -> float:
         """``lr``, or what won on validation for this optimizer."""
-        return self.lr or {"adamw": 2e-3, "sgd": 1e-2}[self.optimizer]
+        return self.lr or {"muon": 3e-3, "adamw": 2e-3, "sgd": 1e-2}[self.optimizer]
 
     @property
     def decay(self) -> float:
         """``weight_decay``, or what suits this optimizer."""
         if self.weight_decay is not None:
             return self.weight_decay
-        return {"adamw": 0.05, "sgd": 5e-4}[self.optimizer]
+        return {"muon": 0.05, "adamw": 0.05, "sgd": 5e-4}[self.optimizer]
 
     @property
     def mirrored(self) -> tuple[int, ...]:

@@ -33,6 +33,7 @@ from .config import TrainingConfig
 from .crops import PaperCrops
 from .data import Images, pixel_std, prepare
 from .lock import only_run
+from .muon import Muon
 from .stream import worker_deaths
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
@@ -81,8 +82,8 @@ def fit(
     there yet. The same seed on the same machine with the same number of threads gives
     the same weights.
 
-    INCEPTION_LIB_FAST_TRAINING=1 in the environment cuts the run to one epoch: for
-    tests of everything around it.
+    INCEPTION_LIB_FAST_TRAINING=1 in the environment cuts the run to one epoch of at
+    most 8 batches: for tests of everything around it.
 
     In several processes (see ``distributed``) every one calls ``fit`` with the same
     arguments and gets the same Run; the first one writes and shows the progress. A
@@ -97,10 +98,9 @@ def fit(
     checkpoint = Path(checkpoint) if checkpoint else None
     if resume and not checkpoint:
         raise ValueError("resume goes on from a checkpoint: name its file")
-    epochs = (
-        1 if os.environ.get("INCEPTION_LIB_FAST_TRAINING") == "1" else config.epochs
-    )
-    steps = len(train) // config.batch_size
+    epochs, steps = config.epochs, len(train) // config.batch_size
+    if os.environ.get("INCEPTION_LIB_FAST_TRAINING") == "1":
+        epochs, steps = 1, min(steps, 8)
     device = pick_device()
     precision, _ = pick_precision(config.precision, device)
     std = pixel_std(train)
@@ -115,9 +115,10 @@ def fit(
     model = model.to(device).to(memory_format=torch.channels_last)
     average = AveragedModel(model, multi_avg_fn=running_average, use_buffers=True)
     network = distributed.parallel(model)
-    optimizer = make_optimizer(model, config)
+    precision = distributed.agreed(precision)
+    optimizer = make_optimizer(model, config, precision)
     schedule = LambdaLR(optimizer, make_rate(config, steps, epochs))
-    state = State(model, average, optimizer, schedule, distributed.agreed(precision))
+    state = State(model, average, optimizer, schedule, precision)
     run = Run(cast(GoogLeNet, average.module), config, train.classes, std)
     origin = fingerprint(train, std)
     images, held_out, size = train, validation, 0
@@ -374,9 +375,16 @@ def running_average(averages: Tensors, currents: Tensors, n: Tensor | int) -> No
         torch._foreach_copy_(averages, currents)
 
 
-def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
-    """AdamW, or the paper's SGD with momentum 0.9; weight decay on weights only."""
+def make_optimizer(
+    model: nn.Module, config: TrainingConfig, precision: str = "float32"
+) -> torch.optim.Optimizer:
+    """Muon, AdamW, or the paper's SGD with momentum 0.9; weight decay on weights only.
+
+    ``precision`` is that of Muon's products of matrices.
+    """
     groups = finetune.parameter_groups(model, config)
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, config.peak_lr, momentum=0.9, fused=True)
-    return torch.optim.AdamW(groups, config.peak_lr, fused=True)
+    if config.optimizer == "adamw":
+        return torch.optim.AdamW(groups, config.peak_lr, fused=True)
+    return Muon(groups, config.peak_lr, precision=precision)

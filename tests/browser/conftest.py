@@ -124,7 +124,7 @@ def serve(home: Path, folder: Path, prefix: Sequence[str] = ()) -> Iterator[Lab]
         **{name: str(home / name.lower()) for name in own},
         "JUPYTER_PLATFORM_DIRS": "1",
         "JUPYTER_TOKEN": lab.token,
-        "INCEPTION_LIB_FAST_TRAINING": "1",  # one epoch
+        "INCEPTION_LIB_FAST_TRAINING": "1",  # a few steps
     }
     with (
         lab.log.open("w") as log,

@@ -115,6 +115,14 @@ def widths_that_fit_4a():
     return found
 
 
+def early_batch():
+    """Images per step of 04's early training."""
+    (source,) = [c.source for c in prose.read("04").cells if c.id == "04-live"]
+    found = re.search(r'"batch_size": (\d+)', source)
+    assert found
+    return int(found[1])
+
+
 CASES = [
     # ---------------------------------------------------- 03 global average pooling
     (
@@ -211,7 +219,7 @@ CASES = [
     (
         "04",
         "{} steps. Will the network",
-        lambda: prose.sets()[0] // 3 // RECIPE.batch_size,
+        lambda: prose.sets()[0] // 3 // early_batch(),
     ),
     (
         "04",
