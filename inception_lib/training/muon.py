@@ -32,12 +32,17 @@ class Muon(torch.optim.AdamW):
 
     @torch.no_grad()
     def step(self, closure=None):
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.dim() == 4 and weight.grad is not None:
                     self.turn(weight, weight.grad, group)
                     weight.grad = None  # done: AdamW passes over it
-        return super().step(closure)
+        super().step()
+        return loss
 
     def turn(self, weight: Tensor, gradient: Tensor, group: dict) -> None:
         """One step of a convolution's weight, in place."""

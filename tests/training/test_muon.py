@@ -102,3 +102,19 @@ def test_a_saved_state_goes_on_as_if_nothing_had_happened():
     steps(other, second, range(3, 6))
     assert torch.equal(layer.weight, other.weight)
     assert torch.equal(layer.bias, other.bias)
+
+
+def test_a_closure_is_computed_once_before_the_step():
+    torch.manual_seed(0)
+    layer = nn.Conv2d(3, 4, 3)
+    before, calls = layer.weight.detach().clone(), []
+
+    def closure():
+        loss = layer(torch.ones(1, 3, 8, 8)).square().mean()
+        loss.backward()
+        calls.append(loss)
+        return loss
+
+    muon = Muon([{"params": list(layer.parameters()), **GROUP}], 0.01)
+    assert muon.step(closure) is calls[0] and len(calls) == 1
+    assert not torch.equal(layer.weight, before)
