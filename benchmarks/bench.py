@@ -239,7 +239,7 @@ def peaks(rounds: int) -> list[dict]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--sizes", type=int, nargs="+", default=[96, 224])
     parser.add_argument("--out", type=Path, default=FOLDER / "results.json")
     parser.add_argument(

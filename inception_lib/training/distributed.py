@@ -8,7 +8,7 @@ share of every batch. With one process nothing here does anything.
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from inspect import signature
 from typing import Any
@@ -97,6 +97,29 @@ def gather(rows: Tensor, n: int) -> Tensor:
     parts = [torch.empty_like(rows) for _ in range(count())]
     dist.all_gather(parts, rows.contiguous())
     return torch.stack(parts, 1).flatten(0, 1)[:n]
+
+
+def spread(function: Callable[[Tensor], Tensor], tensors: list[Tensor]) -> list[Tensor]:
+    """The function of each tensor, of the same shape: every process computes a part of
+    them and sends it to the others.
+    """
+    if count() == 1:
+        return [function(tensor) for tensor in tensors]
+    # Sorted by size, then dealt out: so the parts take about as long.
+    order = sorted(range(len(tensors)), key=lambda i: tensors[i].numel())
+    mine = [function(tensors[i]) for i in order[rank() :: count()]]
+    results = list(tensors)
+    for owner in range(count()):
+        indices = order[owner :: count()]
+        parts = mine if owner == rank() else [tensors[i] for i in indices]
+        if not parts:
+            break
+        flat = torch.cat([part.flatten() for part in parts])
+        dist.broadcast(flat, owner)
+        sizes = [part.numel() for part in parts]
+        for i, part in zip(indices, flat.split(sizes), strict=True):
+            results[i] = part.view(tensors[i].shape)
+    return results
 
 
 def mean(*values: float) -> list[float]:

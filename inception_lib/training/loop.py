@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -83,7 +84,7 @@ def fit(
     the same weights.
 
     INCEPTION_LIB_FAST_TRAINING=1 in the environment cuts the run to one epoch of at
-    most 8 batches: for tests of everything around it.
+    most 8 batches of at most 64 pixels: for tests of everything around it.
 
     In several processes (see ``distributed``) every one calls ``fit`` with the same
     arguments and gets the same Run; the first one writes and shows the progress. A
@@ -101,6 +102,7 @@ def fit(
     epochs, steps = config.epochs, len(train) // config.batch_size
     if os.environ.get("INCEPTION_LIB_FAST_TRAINING") == "1":
         epochs, steps = 1, min(steps, 8)
+        config = replace(config, image_size=min(config.image_size, 64))
     device = pick_device()
     precision, _ = pick_precision(config.precision, device)
     std = pixel_std(train)

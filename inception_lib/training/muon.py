@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from . import distributed
+
 # Of the polynomial a·σ + b·σ³ + c·σ⁵ that pushes each singular value towards 1, chosen
 # by Keller Jordan so that small ones grow quickly; the large stay around 0.7 to 1.2.
 A, B, C = 3.4445, -4.7750, 2.0315
@@ -21,7 +23,8 @@ class Muon(torch.optim.AdamW):
 
     The step's size is that of AdamW's, 0.2 per weight times the learning rate (Liu et
     al. 2025, arXiv:2502.16982), so that both take the same ``lr``. What has other than
-    four dimensions (linear layers, norms, biases) takes AdamW's steps.
+    four dimensions (linear layers, norms, biases) takes AdamW's steps. The products of
+    matrices are shared out among the processes (see ``distributed``).
 
     ``precision`` is that of the products of matrices, "bfloat16" or "float32".
     """
@@ -37,27 +40,40 @@ class Muon(torch.optim.AdamW):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.dim() == 4 and weight.grad is not None:
-                    self.turn(weight, weight.grad, group)
-                    weight.grad = None  # done: AdamW passes over it
+            weights = [
+                weight
+                for weight in group["params"]
+                if weight.dim() == 4 and weight.grad is not None
+            ]
+            matrices = [self.momentum(weight, group) for weight in weights]
+            turned = distributed.spread(orthogonal, matrices)
+            for weight, matrix in zip(weights, turned, strict=True):
+                move(weight, matrix, group)
+                weight.grad = None  # done: AdamW passes over it
         super().step()
         return loss
 
-    def turn(self, weight: Tensor, gradient: Tensor, group: dict) -> None:
-        """One step of a convolution's weight, in place."""
-        lr, dtype = group["lr"], getattr(torch, group["precision"])
-        state = self.state[weight]
+    def momentum(self, weight: Tensor, group: dict) -> Tensor:
+        """Nesterov's momentum of a convolution's weight as a matrix of out_channels ×
+        (k·k·in_channels).
+        """
+        state, gradient = self.state[weight], weight.grad
         if not state:
             state["momentum_buffer"] = torch.zeros_like(weight)
             state["step"] = torch.tensor(0.0)  # AdamW asks for it when it is loaded
         momentum = state["momentum_buffer"].lerp_(gradient, 1 - MOMENTUM)
-        ahead = gradient.lerp(momentum, MOMENTUM)  # Nesterov's
+        ahead = gradient.lerp(momentum, MOMENTUM)
         rows = ahead.permute(0, 2, 3, 1)  # as they lie in memory, channels last
-        matrix = orthogonal(rows.flatten(1).to(dtype)).to(weight.dtype)
-        weight.mul_(1 - lr * group["weight_decay"])
-        step = matrix.reshape(rows.shape).permute(0, 3, 1, 2)
-        weight.add_(step, alpha=-0.2 * lr * max(matrix.shape) ** 0.5)
+        return rows.flatten(1).to(getattr(torch, group["precision"]))
+
+
+def move(weight: Tensor, matrix: Tensor, group: dict) -> None:
+    """One step of a convolution's weight along its matrix, in place."""
+    lr = group["lr"]
+    weight.mul_(1 - lr * group["weight_decay"])
+    shape = weight.permute(0, 2, 3, 1).shape
+    step = matrix.to(weight.dtype).reshape(shape).permute(0, 3, 1, 2)
+    weight.add_(step, alpha=-0.2 * lr * max(matrix.shape) ** 0.5)
 
 
 def orthogonal(matrix: Tensor) -> Tensor:

@@ -18,8 +18,8 @@ from inception_lib.analysis.speed import (
 def test_tasks_take_turns():
     calls = []
     tasks = {name: lambda name=name: calls.append(name) for name in "ab"}
-    seconds = interleaved(tasks, rounds=3, warm_up=2)
-    assert calls == ["a", "b"] * 5
+    seconds = interleaved(tasks, rounds=3)
+    assert calls == ["a", "a", "b", "b"] * 3
     assert seconds.shape == (3, 2) and (seconds.to_numpy() >= 0).all()
 
 
@@ -27,6 +27,18 @@ def test_the_slower_task_takes_longer():
     tasks = {"long": lambda: time.sleep(0.05), "short": lambda: time.sleep(0.001)}
     seconds = interleaved(tasks, rounds=3)
     assert (seconds["long"] > seconds["short"]).all()
+
+
+def test_what_others_pushed_out_is_brought_back_before_the_clock_starts():
+    last = []
+
+    def task(name):
+        if last != [name]:
+            time.sleep(0.05)
+        last[:] = [name]
+
+    seconds = interleaved({name: lambda name=name: task(name) for name in "ab"}, 2)
+    assert (seconds.to_numpy() < 0.05).all()
 
 
 @pytest.mark.parametrize("tasks, rounds", [({}, 1), ({"a": print}, 0)])

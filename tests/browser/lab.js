@@ -2,6 +2,19 @@
 window.lab = {
   panel: () => window.jupyterapp.shell.currentWidget,
 
+  open: async path => {
+    await window.jupyterapp.commands.execute("docmanager:open", { path });
+  },
+
+  // Close the notebook and its kernel, without a question about saving.
+  leave: async () => {
+    const panel = lab.panel();
+    await panel.sessionContext.shutdown();
+    panel.context.model.dirty = false;
+    panel.close();
+    lab.messages = [];
+  },
+
   // The notebook is there, and its kernel has nothing to do.
   idle: () => window.jupyterapp?.shell.currentWidget?.sessionContext
     ?.session?.kernel?.status === "idle",

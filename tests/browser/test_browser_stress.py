@@ -74,7 +74,7 @@ def page(browser):
 def test_in_a_closed_folder_all_runs_and_saving_fails_in_words(lab, page):
     path = lab.folder / FIRST
     before = path.read_bytes()
-    open_notebook(page, lab.address(path))
+    open_notebook(page, lab, path)
     restart_and_run_all(page)
     assert page.evaluate("[...lab.errors(), ...lab.missingWidgets()]") == []
     move_slider(page, 0)
@@ -91,7 +91,7 @@ def test_in_a_closed_folder_all_runs_and_saving_fails_in_words(lab, page):
 
 
 def test_an_interrupted_training_goes_on_to_the_next_cell(lab, page):
-    open_notebook(page, lab.address(Path(TRAINING)))
+    open_notebook(page, lab, Path(TRAINING))
     page.evaluate("void jupyterapp.commands.execute('runmenu:restart-and-run-all')")
     page.locator(".jp-Dialog button.jp-mod-accept").click()
     curves = page.locator(".jp-RenderedImage img")

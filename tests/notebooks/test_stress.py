@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from signal import SIGINT
 from threading import Thread
@@ -142,8 +143,8 @@ def test_twice_and_out_of_order_in_a_closed_folder_in_ascii(name, closed):
 def looked_into(closed) -> None:
     """What 08 and 09 look into, where they look for it; untrained, to save time."""
     names, history = ("functional", "defective"), pd.DataFrame({"epoch": [1]})
-    model = build_model(trained.QUICK, 2).eval()
-    run = Run(model, trained.QUICK, names, 0.17, history)
+    config = replace(trained.QUICK, image_size=64)
+    run = Run(build_model(config, 2).eval(), config, names, 0.17, history)
     save_run(run, closed.parent / "runs" / "quick-fast")
 
 

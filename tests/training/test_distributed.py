@@ -100,6 +100,47 @@ def test_the_scores_are_those_of_one_process_on_the_same_network(together):
     assert last["validation_loss"] == pytest.approx(loss.item(), rel=1e-4)
 
 
+def test_two_processes_take_the_steps_of_one_with_muon(warm, command, tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    options = ["--optimizer", "muon", "--epochs", 1]
+    finish(warm, [warm.start(*command, one, *options, plain=True)])
+    finish(warm, warm.group(2, *command, two, *options, port=port(), plain=True))
+    assert close(*(load_file(out / "model.safetensors") for out in (one, two)), 1e-4)
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3])
+@pytest.mark.parametrize("n", [0, 1, 2, 7])
+def test_spread_work_comes_back_in_order(processes, n, monkeypatch):
+    tensors = [torch.full((i % 3 + 1, 2), float(i)) for i in range(n)]
+    monkeypatch.setattr(distributed, "count", lambda: processes)
+    sent: dict[int, torch.Tensor] = {}
+    done: list[torch.Tensor] = []
+
+    def twice(tensor):
+        done.append(tensor)
+        return 2 * tensor
+
+    def send(flat, owner):
+        if owner == distributed.rank():
+            sent[owner] = flat.clone()
+
+    def receive(flat, owner):
+        flat.copy_(sent[owner])
+
+    for exchange in (send, receive):
+        monkeypatch.setattr(distributed.dist, "broadcast", exchange)
+        results: list[list] = []
+        done.clear()
+        for rank in range(processes):
+            monkeypatch.setattr(distributed, "rank", lambda rank=rank: rank)
+
+            results.append(distributed.spread(twice, tensors))
+        assert len(done) == n  # each by one process
+    for result in results:
+        assert all(map(torch.equal, result, [2 * tensor for tensor in tensors]))
+        assert len(result) == n
+
+
 def test_accumulated_gradients_are_those_of_the_whole_batch(
     warm, command, alone, tmp_path
 ):
