@@ -16,6 +16,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import bf16_compress_hook
 from torch.nn.parallel import DistributedDataParallel
 
 
@@ -56,11 +57,12 @@ def is_loss_of_contact(error: RuntimeError) -> bool:
     return isinstance(error, dist.DistError) or "gloo" in str(error)
 
 
-def parallel(model: nn.Module) -> nn.Module:
+def parallel(model: nn.Module, precision: str = "float32") -> nn.Module:
     """The network to call in training: its gradients are the mean over all processes.
 
-    On GPUs batch norm takes its statistics over the whole batch (SyncBatchNorm). On
-    processors PyTorch has no such layer: each process uses those of its own share.
+    In bfloat16 they travel as such: that is what they were computed in. On GPUs batch
+    norm takes its statistics over the whole batch (SyncBatchNorm). On processors
+    PyTorch has no such layer: each process uses those of its own share.
     """
     if count() == 1:
         return model
@@ -71,7 +73,10 @@ def parallel(model: nn.Module) -> nn.Module:
     new, old = "forward_sync_buffers", "broadcast_buffers"
     options: dict[str, Any] = {new if new in known else old: False}
     # Gradients lie in the buffers that travel: no copy into them and back.
-    return DistributedDataParallel(model, gradient_as_bucket_view=True, **options)
+    network = DistributedDataParallel(model, gradient_as_bucket_view=True, **options)
+    if precision == "bfloat16":
+        network.register_comm_hook(None, bf16_compress_hook)
+    return network
 
 
 def exchange(network: nn.Module, now: bool) -> AbstractContextManager:

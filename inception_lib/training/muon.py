@@ -1,5 +1,7 @@
 """Muon: an optimizer for the weights of convolutions (Jordan et al. 2024)."""
 
+from typing import cast
+
 import torch
 from torch import Tensor
 
@@ -45,7 +47,10 @@ class Muon(torch.optim.AdamW):
                 for weight in group["params"]
                 if weight.dim() == 4 and weight.grad is not None
             ]
-            matrices = [self.momentum(weight, group) for weight in weights]
+            matrices = [
+                self.momentum(weight, cast(Tensor, weight.grad), group)
+                for weight in weights
+            ]
             turned = distributed.spread(orthogonal, matrices)
             for weight, matrix in zip(weights, turned, strict=True):
                 move(weight, matrix, group)
@@ -53,11 +58,11 @@ class Muon(torch.optim.AdamW):
         super().step()
         return loss
 
-    def momentum(self, weight: Tensor, group: dict) -> Tensor:
+    def momentum(self, weight: Tensor, gradient: Tensor, group: dict) -> Tensor:
         """Nesterov's momentum of a convolution's weight as a matrix of out_channels ×
         (k·k·in_channels).
         """
-        state, gradient = self.state[weight], weight.grad
+        state = self.state[weight]
         if not state:
             state["momentum_buffer"] = torch.zeros_like(weight)
             state["step"] = torch.tensor(0.0)  # AdamW asks for it when it is loaded

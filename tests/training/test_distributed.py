@@ -105,7 +105,24 @@ def test_two_processes_take_the_steps_of_one_with_muon(warm, command, tmp_path):
     options = ["--optimizer", "muon", "--epochs", 1]
     finish(warm, [warm.start(*command, one, *options, plain=True)])
     finish(warm, warm.group(2, *command, two, *options, port=port(), plain=True))
-    assert close(*(load_file(out / "model.safetensors") for out in (one, two)), 1e-4)
+    a, b = (load_file(out / "model.safetensors") for out in (one, two))
+    assert close(a, b, 1e-4)
+
+
+def test_in_bfloat16_the_gradients_are_those_of_one_but_for_rounding(
+    warm, command, tmp_path
+):
+    paths = {name: str(tmp_path / f"gradients_{name}") for name in ("one", "two")}
+    options = ["--precision", "bfloat16", "--epochs", 1]
+    for name, path in paths.items():
+        run = [*command, tmp_path / name, *options]
+        saved = {"plain": True, "SAVE_GRADIENTS": path}
+        if name == "one":
+            finish(warm, [warm.start(*run, **saved)])
+        else:
+            finish(warm, warm.group(2, *run, port=port(), **saved))
+    one, two = (load_file(path) for path in paths.values())
+    assert close(one, two, 0.03) and not close(one, two, 1e-6)
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3])
