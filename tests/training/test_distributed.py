@@ -150,7 +150,6 @@ def test_spread_work_comes_back_in_order(processes, n, monkeypatch):
         done.clear()
         for rank in range(processes):
             monkeypatch.setattr(distributed, "rank", lambda rank=rank: rank)
-
             results.append(distributed.spread(twice, tensors))
         assert len(done) == n  # each by one process
     for result in results:
