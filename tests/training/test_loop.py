@@ -101,6 +101,13 @@ def test_every_form_trains(options):
     assert np.isfinite(run.history["loss"]).all()
 
 
+def test_a_training_is_cut_short_for_tests(monkeypatch):
+    monkeypatch.setenv("INCEPTION_LIB_FAST_TRAINING", "1")
+    run = train(replace(CONFIG, image_size=96))
+    assert run.history[["epoch", "image_size"]].to_numpy().tolist() == [[1, 64]]
+    assert run.config.image_size == 64  # at which it predicts, too
+
+
 def test_history_has_a_row_per_epoch_with_every_metric(run):
     assert list(run.history["epoch"]) == [1, 2]
     assert list(run.history.columns) == COLUMNS + MEASURED
