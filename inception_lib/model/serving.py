@@ -1,6 +1,7 @@
 """A trained network made ready for answering: the same numbers, faster."""
 
 from copy import deepcopy
+from math import ceil
 from typing import cast
 
 import torch
@@ -10,6 +11,10 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from .device import pick_precision
 from .googlenet import GoogLeNet
 from .layers import BasicConv2d
+
+# A larger tensor is not kept by the C library for the next one: it is asked of the
+# system anew each time, page by page, which takes longer than to fill it.
+MOST_BYTES = 2**25
 
 
 class PackedConv2d(nn.Module):
@@ -39,6 +44,37 @@ class PackedConv2d(nn.Module):
         )
 
 
+class SeparableMaxPool(nn.Module):
+    """A 3×3 max pool, of three rows and then of three columns: N×C×H×W -> N×C×H'×W'.
+
+    With ``stride=1`` it pads by 1, with ``stride=2`` it has ``ceil_mode``, like those
+    of a GoogLeNet. PyTorch's own also writes down where each maximum was, in eight
+    bytes a number; nobody asks for that when there is no backward pass.
+    """
+
+    def __init__(self, stride: int):
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        for dim in (2, 3):
+            x = largest_of_three(x, dim, self.stride)
+        return x
+
+
+def largest_of_three(x: Tensor, dim: int, stride: int) -> Tensor:
+    """The largest of three neighbours along ``dim``; of two where there is no third."""
+    x = x.movedim(dim, 0)
+    if stride == 2:
+        largest = torch.maximum(x[1::2], x[::2][: len(x) // 2])
+    else:
+        largest = x.clone()
+        torch.maximum(largest[1:], x[:-1], out=largest[1:])
+    after = x[stride::stride]
+    torch.maximum(largest[: len(after)], after, out=largest[: len(after)])
+    return largest.movedim(0, dim)
+
+
 class Serving(nn.Module):
     """N×3×H×W float32 images -> N×num_classes float32 logits; see ``for_serving``."""
 
@@ -49,7 +85,29 @@ class Serving(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.to(self.dtype, memory_format=torch.channels_last)
-        return self.network(x).float()
+        return torch.cat([self.network(part) for part in in_parts(x)]).float()
+
+
+class CompiledServing(Serving):
+    """The same through ``torch.compile``, for batches of one size each."""
+
+    def __init__(self, network: GoogLeNet, dtype: torch.dtype):
+        super().__init__(network, dtype)
+        self.network.compile(dynamic=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        # As an option of compile it would come too late, after the network is traced.
+        with torch._inductor.config.patch(freezing=True):
+            return super().forward(x)
+
+
+def in_parts(x: Tensor) -> tuple[Tensor, ...]:
+    """A batch in equal parts, on a processor, whose largest map stays in memory."""
+    if x.device.type != "cpu" or x.dim() != 4 or x.numel() == 0:
+        return (x,)
+    # conv1 makes 64 channels of half the height and width out of each image.
+    largest_map = 16 * x[0, 0].numel() * x.element_size()
+    return x.chunk(ceil(len(x) * largest_map / MOST_BYTES))
 
 
 def for_serving(
@@ -60,6 +118,7 @@ def for_serving(
     The heads are dropped, every batch norm is folded into the convolution before it,
     weights lie channels-last, or packed where oneDNN computes, and in ``precision``:
     "float32", "bfloat16", or "auto", which measures whether bfloat16 is faster here.
+    Max pools keep no indices, and a batch whose maps exceed 32 MB goes in parts.
     ``compile`` hands the copy to ``torch.compile`` with frozen weights: a minute's work
     at the first batch of each size; it needs a C++ compiler.
 
@@ -70,9 +129,10 @@ def for_serving(
     network = folded(model)
     device = next(network.parameters()).device
     precision, _ = pick_precision(precision, device)
-    serving = Serving(network, getattr(torch, precision)).eval()
+    dtype = getattr(torch, precision)
     if compile:
-        return cast(nn.Module, torch.compile(serving, options={"freezing": True}))
+        return CompiledServing(network, dtype).eval()
+    serving = Serving(network, dtype).eval()
     if device.type == "cpu" and can_pack(precision):
         pack(serving)
     return serving
@@ -101,8 +161,12 @@ def can_pack(precision: str) -> bool:
 
 
 def pack(network: nn.Module) -> None:
-    """Put a ``PackedConv2d`` in place of every ``BasicConv2d``, all folded before."""
+    """Put a ``PackedConv2d`` in place of every ``BasicConv2d``, all folded before, and
+    a ``SeparableMaxPool`` in place of every 3×3 max pool.
+    """
     for parent in list(network.modules()):
         for name, layer in list(parent.named_children()):
             if isinstance(layer, BasicConv2d):
                 setattr(parent, name, PackedConv2d(layer.conv))
+            elif isinstance(layer, nn.MaxPool2d) and layer.kernel_size == 3:
+                setattr(parent, name, SeparableMaxPool(cast(int, layer.stride)))

@@ -2,11 +2,14 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
+from torch.profiler import ProfilerActivity, profile
 from torch.testing import assert_close
 
 from inception_lib import for_serving
-from inception_lib.model.serving import PackedConv2d
+from inception_lib.model import serving
+from inception_lib.model.serving import PackedConv2d, SeparableMaxPool
 
 FORMS = {
     "paper": {},
@@ -45,7 +48,7 @@ def test_the_model_itself_is_left_alone(model):
 def test_nothing_is_left_to_skip(model):
     served = for_serving(model, precision="float32")
     kinds = {type(layer).__name__ for layer in served.modules()}
-    assert not kinds & {"BatchNorm2d", "InceptionAux"}
+    assert not kinds & {"BatchNorm2d", "InceptionAux", "MaxPool2d"}
     assert not served.training
 
 
@@ -90,13 +93,57 @@ def test_auto_measures(network, monkeypatch):
     assert {p.dtype for p in served.parameters()} == {torch.bfloat16}
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("stride, padding", [(1, 1), (2, 0)])
+def test_a_max_pool_without_indices(dtype, stride, padding):
+    """PyTorch's, number for number, for even and odd sides, and it hides no NaN."""
+    for height, width in [(2, 2), (3, 7), (8, 5), (6, 6), (7, 7)]:
+        x = torch.randn(2, 3, height, width, dtype=dtype)
+        x[1, 1, 1, 1] = torch.nan
+        x = x.contiguous(memory_format=torch.channels_last)
+        expected = F.max_pool2d(x, 3, stride, padding, ceil_mode=True)
+        found = SeparableMaxPool(stride)(x)
+        assert_close(found, expected, rtol=0, atol=0, equal_nan=True)
+        assert found.stride() == expected.stride()
+
+
+def test_a_pool_of_another_size_stays(network):
+    model = network(image_size=64, pool4_kernel_size=2).eval()
+    served = for_serving(model, precision="float32")
+    assert [type(m) for m in served.modules()].count(nn.MaxPool2d) == 1
+    x = torch.randn(2, 3, 64, 64)
+    with torch.inference_mode():
+        assert_close(served(x), model(x), rtol=1e-4, atol=1e-4)
+
+
+def test_a_batch_in_parts(network, monkeypatch):
+    """No tensor inside is larger than allowed; the logits are those of the whole."""
+    model = network(image_size=64, batch_norm=True).eval()
+    served = for_serving(model, precision="float32")
+    most = 3 * 64 * 32 * 32 * 4  # three images after conv1
+    monkeypatch.setattr(serving, "MOST_BYTES", most)
+    sizes = []
+    for layer in served.modules():
+        layer.register_forward_hook(lambda m, x, y: sizes.append(y.nbytes))
+    x = torch.randn(8, 3, 64, 64)
+    with torch.inference_mode():
+        assert_close(served(x), model(x), rtol=1e-4, atol=1e-4)
+        assert served(x[:0]).shape == (0, 5)
+    assert most / 2 < max(sizes) <= most
+
+
 def test_compiled(network):
+    """Its weights are frozen: the compiler packed those of all 57 convolutions."""
     torch._dynamo.reset()
     model = network(image_size=64, batch_norm=True).eval()
     x = torch.randn(2, 3, 64, 64)
+    served = for_serving(model, precision="float32", compile=True)
     with torch.inference_mode():
-        found = for_serving(model, precision="float32", compile=True)(x)
-        assert_close(found, model(x), rtol=1e-3, atol=1e-3)
+        assert_close(served(x), model(x), rtol=1e-3, atol=1e-3)
+        with profile(activities=[ProfilerActivity.CPU]) as profiler:
+            served(x)
+    calls = {event.key: event.count for event in profiler.key_averages()}
+    assert calls["mkldnn::_convolution_pointwise"] == 57
 
 
 def test_wrong_input(network):
