@@ -1,9 +1,10 @@
 # make lab        open the notebooks in JupyterLab
 # make test       check everything: style, types, library, notebooks (trainings cut to
 #                 a few steps; make notebooks trains them in full), browser
+# make test-slow  run every cell of the longer notebooks twice in one kernel
 # make notebooks  execute the notebooks in place, or one: NOTEBOOK=05_googlenet
 # make site       the website in build/site; SITE_REPOSITORY=owner/name adds Binder, Colab
-# make bench      measure the speed beside torchvision's GoogLeNet (10 minutes)
+# make bench      measure the speed beside torchvision's GoogLeNet (7 minutes)
 # make setup      only create .venv, which the others do by themselves
 #
 # Another Python for the set-up: make lab PYTHON=python3.12
@@ -13,11 +14,12 @@ VENV_PYTHON := .venv/bin/python
 # As many files at a time as there are cores, four at most, with a thread each: on two
 # cores nearly twice as fast as one after the other with two threads.
 PYTEST := OMP_NUM_THREADS=1 $(VENV_PYTHON) -m pytest \
-	-n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	-n auto --maxprocesses 4
+BY_FILE := --dist loadfile --no-loadscope-reorder
 # JupyterLab refuses to run as root, the usual user of a container, without this.
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test notebooks site bench setup
+.PHONY: lab test test-slow notebooks site bench setup
 
 lab: setup
 	$(VENV_PYTHON) -m jupyterlab $(ROOT) --ip=127.0.0.1 \
@@ -29,8 +31,11 @@ test: setup
 	$(VENV_PYTHON) -m ruff format --check .
 	$(VENV_PYTHON) -m codespell_lib
 	$(VENV_PYTHON) -m mypy
-	INCEPTION_LIB_FAST_TRAINING=1 $(PYTEST) --nbval --nbval-current-env notebooks
-	$(PYTEST) tests
+	INCEPTION_LIB_FAST_TRAINING=1 $(PYTEST) $(BY_FILE) --nbval --nbval-current-env notebooks
+	$(PYTEST) $(BY_FILE) tests
+
+test-slow: setup
+	$(PYTEST) -m slow tests/notebooks
 
 notebooks: setup
 	$(VENV_PYTHON) tools/execute_notebooks.py $(NOTEBOOK)

@@ -1,6 +1,7 @@
 """The benchmark runs, and the README shows what was measured."""
 
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -34,8 +35,13 @@ def small(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         options = ["--rounds", "1", "--sizes", "64", "--no-compile", "--out", str(out)]
         patch.setattr(sys, "argv", ["bench.py", *options])
+        patch.setattr(bench, "alone", lambda measure, *arguments: measure(*arguments))
         bench.main()
     return json.loads(out.read_text())
+
+
+def test_what_is_measured_alone_has_a_process_of_its_own():
+    assert bench.alone(os.getpid) != os.getpid()
 
 
 def test_committed_results_have_every_case(small):

@@ -115,7 +115,10 @@ def test_lab_is_for_this_machine_only_and_keeps_its_token():
 
 
 def test_ci_runs_make_test_and_make_test_runs_everything():
-    assert re.search("^make test$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
+    for target in ("test", "test-slow"):
+        line = f"^make {target}$"
+        assert re.search(line, (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
+    assert "-m slow tests/notebooks\n" in make("test-slow")
     commands = make("test")
     checks = ("ruff check", "ruff format --check", "codespell", "mypy", "--nbval")
     for part in ("tools/setup.py", *checks):

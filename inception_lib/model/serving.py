@@ -5,12 +5,13 @@ from math import ceil
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from .device import pick_precision
 from .googlenet import GoogLeNet
-from .layers import BasicConv2d
+from .layers import BasicConv2d, check_channels
 
 # A larger tensor is not kept by the C library for the next one: it is asked of the
 # system anew each time, page by page, which takes longer than to fill it.
@@ -57,6 +58,9 @@ class SeparableMaxPool(nn.Module):
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
+        if len(x) == 1:  # so little that one call takes less time than six
+            padding = 2 - self.stride
+            return F.max_pool2d(x, 3, self.stride, padding, ceil_mode=True)
         for dim in (2, 3):
             x = largest_of_three(x, dim, self.stride)
         return x
@@ -84,6 +88,7 @@ class Serving(nn.Module):
         self.dtype = dtype
 
     def forward(self, x: Tensor) -> Tensor:
+        check_channels(self, x, 3)
         x = x.to(self.dtype, memory_format=torch.channels_last)
         return torch.cat([self.network(part) for part in in_parts(x)]).float()
 
@@ -103,7 +108,7 @@ class CompiledServing(Serving):
 
 def in_parts(x: Tensor) -> tuple[Tensor, ...]:
     """A batch in equal parts, on a processor, whose largest map stays in memory."""
-    if x.device.type != "cpu" or x.dim() != 4 or x.numel() == 0:
+    if x.device.type != "cpu" or x.numel() == 0:
         return (x,)
     # conv1 makes 64 channels of half the height and width out of each image.
     largest_map = 16 * x[0, 0].numel() * x.element_size()
@@ -124,7 +129,8 @@ def for_serving(
 
     The logits are those of ``model.eval()``: in float32 to 1e-4 of their standard
     deviation, in bfloat16, which has three digits, to a twentieth of it.
-    Raises ValueError on another precision or a model that isn't a GoogLeNet.
+    Raises ValueError on another precision or a model that isn't a GoogLeNet, and in
+    ``forward`` on a wrong shape.
     """
     network = folded(model)
     device = next(network.parameters()).device

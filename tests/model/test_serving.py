@@ -101,10 +101,11 @@ def test_a_max_pool_without_indices(dtype, stride, padding):
         x = torch.randn(2, 3, height, width, dtype=dtype)
         x[1, 1, 1, 1] = torch.nan
         x = x.contiguous(memory_format=torch.channels_last)
-        expected = F.max_pool2d(x, 3, stride, padding, ceil_mode=True)
-        found = SeparableMaxPool(stride)(x)
-        assert_close(found, expected, rtol=0, atol=0, equal_nan=True)
-        assert found.stride() == expected.stride()
+        for images in (x, x[:1]):
+            expected = F.max_pool2d(images, 3, stride, padding, ceil_mode=True)
+            found = SeparableMaxPool(stride)(images)
+            assert_close(found, expected, rtol=0, atol=0, equal_nan=True)
+            assert found.stride() == expected.stride()
 
 
 def test_a_pool_of_another_size_stays(network):
@@ -151,3 +152,7 @@ def test_wrong_input(network):
         for_serving(nn.Linear(2, 2))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="float16"):
         for_serving(network(image_size=64), precision="float16")
+    served = for_serving(network(image_size=64), precision="float32")
+    for wrong in (torch.zeros(3, 64, 64), torch.zeros(2, 1, 64, 64), None):
+        with pytest.raises(ValueError, match="expects a tensor of shape N×3×H×W, got"):
+            served(wrong)

@@ -81,7 +81,7 @@ QUICK = ("00_start_here", "01_bottleneck", "02_inception_module", "05_googlenet"
 # The others are run once, without the cells here, which train or measure for up to a
 # minute, and without those that need them; then what takes no time is run again. Left
 # out is 07, where nearly all needs the training: it is interrupted below and in a
-# browser.
+# browser. `make test-slow` runs all cells of all of these twice.
 LONG = {
     "03_global_average_pooling": {"03-trained", "03-results", "03-other-sizes"},
     "04_auxiliary_classifiers": {"04-live-run"},
@@ -165,6 +165,20 @@ def test_once_and_out_of_order_in_a_closed_folder_in_ascii(name, closed, looked_
         run_again(run, quick)
     assert len(works) > len(cells) * 2 / 3
     assert list(closed.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*LONG, "07_training"])
+def test_every_cell_twice_in_one_kernel(name, tmp_path):
+    notebook = read(name)
+    cells = code(notebook)
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    with kernel(notebook, folder) as run:
+        for _ in range(2):
+            for cell in cells:
+                assert failures(run(cell)) == [], cell.id
+            assert compared(cells) == compared(code(read(name)))
 
 
 @pytest.fixture(scope="module")
