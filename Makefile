@@ -11,10 +11,10 @@
 
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
-# As many files at a time as there are cores, four at most, with a thread each: on two
+# As many tests at a time as there are cores, four at most, with a thread each: on two
 # cores nearly twice as fast as one after the other with two threads.
-PYTEST := OMP_NUM_THREADS=1 $(VENV_PYTHON) -m pytest \
-	-n auto --maxprocesses 4
+PYTEST := OMP_NUM_THREADS=1 $(VENV_PYTHON) -m pytest -n auto --maxprocesses 4
+# All tests of a file in one process: a notebook is one file.
 BY_FILE := --dist loadfile --no-loadscope-reorder
 # JupyterLab refuses to run as root, the usual user of a container, without this.
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
