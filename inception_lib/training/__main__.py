@@ -167,7 +167,7 @@ def train(
     if out and checkpoint and not resume:
         check_unused(out, checkpoint)
     data = read_data(config)
-    train, held_out, test = split(data, config.split_seed)
+    train, held_out, test = split(data, config.split_seed, config.split_by)
     measured = {"validation": held_out, "test": test}
     validation: Images | None = held_out
     if config.final:

@@ -109,6 +109,12 @@ class TrainingConfig:
     )
     seed: int = option(0, "of the weights, the order and the augmentation")
     split_seed: int = option(0, "of the split into training, validation and test")
+    split_by: str = option(
+        "class",
+        "what the split deals out: class, single images, as many of each class; panel, "
+        "whole panels of solar cells",
+        ("class", "panel"),
+    )
 
     def __post_init__(self):
         for f in fields(self):
@@ -125,6 +131,8 @@ class TrainingConfig:
                 )
         if self.stream and self.data == "solar-cells":
             raise ValueError("stream reads a folder: name one with data")
+        if self.split_by == "panel" and self.data != "solar-cells":
+            raise ValueError("only the solar cells have panels: split_by class")
         if self.lr is not None and not self.lr > 0:
             raise ValueError(f"lr must be positive, got {self.lr}")
         if self.weight_decay is not None and not self.weight_decay >= 0:

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -341,16 +342,31 @@ class Split(NamedTuple, Generic[AnyImages]):
     test: AnyImages
 
 
-def split(data: AnyImages, seed: int = 0) -> Split[AnyImages]:
-    """Of each class a quarter for the test, a quarter of the rest for validation.
+def split(data: AnyImages, seed: int = 0, by: str = "class") -> Split[AnyImages]:
+    """About a quarter for the test, a quarter of the rest for validation.
 
-    Within a class the groups are spread over the sets in proportion. The solar cells
-    give 1,476 / 492 / 656 images. A seed gives the same split on every machine.
-    Raises ValueError if a class has fewer than 3 images.
+    ``by="class"`` draws single images, of each class a quarter; within a class the
+    groups are spread over the sets in proportion. The solar cells give 1,476 / 492 /
+    656 images. ``by="panel"`` is for the solar cells: blocks of 60 consecutive file
+    numbers, about a panel each, stay together (see ``panels``), so that the network is
+    judged on panels that it has never seen.
+
+    A seed gives the same split on every machine. Raises ValueError if a class has fewer
+    than 3 images, or there are fewer than 3 panels.
     """
-    labels, groups = data.labels.numpy(), np.array(data.groups)
+    if by not in ("class", "panel"):
+        raise ValueError(f"by must be class or panel, got {by!r}")
     # RandomState, because its numbers are frozen; NumPy's newer generators may change.
-    order = np.random.RandomState(seed).permutation(len(data))
+    random = np.random.RandomState(seed)
+    sets = _by_panel(data, random) if by == "panel" else _by_class(data, random)
+    # Sorted, so that a set keeps the order of the whole.
+    return Split(*(data.subset(sorted(indices)) for indices in sets))
+
+
+def _by_class(data: Images, random: np.random.RandomState) -> list[list[int]]:
+    """The indices of training, validation and test set, each class in proportion."""
+    labels, groups = data.labels.numpy(), np.array(data.groups)
+    order = random.permutation(len(data))
     train: list[int] = []
     validation: list[int] = []
     test: list[int] = []
@@ -367,8 +383,46 @@ def split(data: AnyImages, seed: int = 0) -> Split[AnyImages]:
         test.extend(members[:n_test])
         validation.extend(members[n_test : n_test + n_validation])
         train.extend(members[n_test + n_validation :])
-    # Sorted, so that a set keeps the order of the whole.
-    return Split(*(data.subset(sorted(part)) for part in (train, validation, test)))
+    return [train, validation, test]
+
+
+def panels(data: Images) -> np.ndarray:
+    """The block of 60 file numbers that each cell lies in, N integers.
+
+    The cells are numbered panel by panel, and 2,624 of 44 panels are about 60 each; the
+    package doesn't say where a panel ends. Raises ValueError on other images.
+    """
+    found = [re.fullmatch(r"cell (\d+)", name) for name in getattr(data, "names", [])]
+    if len(found) != len(data) or not all(found):
+        raise ValueError("only the solar cells have panels: split by class")
+    return np.array([int(match[1]) // 60 for match in found if match])
+
+
+def _by_panel(data: Images, random: np.random.RandomState) -> list[list[int]]:
+    """The indices of the three sets. Of a thousand ways to deal out the panels, the one
+    whose sets have classes and groups most nearly in proportion.
+    """
+    kinds = [f"{group} {k}" for group, k in zip(data.groups, data.labels, strict=True)]
+    names, panel = np.unique(panels(data), return_inverse=True)
+    if len(names) < 3:
+        raise ValueError(f"too few panels, {len(names)}: 3 are needed, one in each set")
+    # How many cells of each kind (group and class) each panel has.
+    counts = np.zeros((len(names), len(set(kinds))))
+    np.add.at(counts, (panel, np.unique(kinds, return_inverse=True)[1]), 1)
+    n_test = max(1, round(len(names) / 4))
+    n_validation = max(1, round((len(names) - n_test) / 4))
+    cuts = [len(names) - n_test - n_validation, len(names) - n_test]
+
+    def imbalance(order: np.ndarray) -> float:
+        """Chi-square of the sets against 9/16, 3/16 and 1/4 of each kind."""
+        parts = [counts[part].sum(0) for part in np.split(order, cuts)]
+        wanted = np.outer([9 / 16, 3 / 16, 1 / 4], counts.sum(0))
+        return ((np.array(parts) - wanted) ** 2 / wanted).sum()
+
+    best = min((random.permutation(len(names)) for _ in range(1000)), key=imbalance)
+    return [
+        np.flatnonzero(np.isin(panel, part)).tolist() for part in np.split(best, cuts)
+    ]
 
 
 def _interleaved(items: np.ndarray, keys: np.ndarray) -> np.ndarray:

@@ -464,6 +464,40 @@ def test_too_few_images_are_named():
         split(image_set([10, 0]))
 
 
+def test_whole_panels_stay_together():
+    cells = solar_cells(8)
+    parts = split(cells, by="panel")
+    # The oracle: file numbers, divided by hand.
+    blocks = [{int(name[-4:]) // 60 for name in part.names} for part in parts]
+    assert [len(part) for part in blocks] == [25, 8, 11]
+    assert set.union(*blocks) == set(range(44))
+    assert sum(map(len, parts)) == len(cells)
+    assert [len(part) for part in parts] == pytest.approx([1476, 492, 656], abs=40)
+    whole = Counter(zip(cells.labels.tolist(), cells.groups, strict=True))
+    for part in parts:
+        strata = Counter(zip(part.labels.tolist(), part.groups, strict=True))
+        for key, count in whole.items():
+            share = count / len(cells)
+            assert strata[key] / len(part) == pytest.approx(share, abs=0.07), key
+
+
+def test_a_seed_gives_these_panels_everywhere():
+    cells = solar_cells(8)
+    test = {int(name[-4:]) // 60 for name in split(cells, 0, by="panel").test.names}
+    assert sorted(test) == [2, 4, 6, 15, 17, 20, 27, 29, 33, 35, 41]
+    others = split(cells, 1, by="panel").test.names
+    assert others != split(cells, 0, by="panel").test.names
+
+
+def test_only_solar_cells_have_panels():
+    with pytest.raises(ValueError, match="only the solar cells have panels"):
+        split(image_set([10, 10]), by="panel")
+    with pytest.raises(ValueError, match="too few panels, 2: 3 are needed"):
+        split(solar_cells(8).subset(slice(100)), by="panel")
+    with pytest.raises(ValueError, match="by must be class or panel, got 'cell'"):
+        split(solar_cells(8), by="cell")
+
+
 # --- what the network reads -----------------------------------------------------------
 
 
