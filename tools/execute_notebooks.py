@@ -24,6 +24,8 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 WIDGET = "application/vnd.jupyter.widget-view+json"
+# Of a cell: its tags, and why its output isn't compared (see CONTRIBUTING.md).
+KEPT = ("tags", "not_compared")
 TIMEOUT = 1800  # seconds for a cell: nbclient can hang on Output widgets
 
 
@@ -52,8 +54,8 @@ def strip(notebook: nbformat.NotebookNode) -> None:
     """Leave only the metadata that a reader or a test needs: two runs differ little."""
     notebook.metadata = nbformat.from_dict(METADATA)
     for cell in notebook.cells:
-        tags = cell.metadata.get("tags")
-        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        kept = {k: v for k, v in cell.metadata.items() if k in KEPT}
+        cell.metadata = nbformat.from_dict(kept)
         for output in cell.get("outputs", []):
             output.get("data", {}).pop(WIDGET, None)  # a random id; the text remains
 
