@@ -6,15 +6,13 @@ import re
 import sys
 from pathlib import Path
 
+import bench
+import memory
+import processes
 import pytest
+import report
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "benchmarks"))
-
-import bench  # noqa: E402
-import memory  # noqa: E402
-import processes  # noqa: E402
-import report  # noqa: E402
 
 FIELDS = {
     "name",

@@ -1,15 +1,9 @@
 """The ceiling of the solar cells' labels, against simulated experts."""
 
-import sys
-from pathlib import Path
-
+import ceiling
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
-
-import ceiling  # noqa: E402
 
 CHANCES = np.array([0.0, 1 / 3, 2 / 3, 1.0])
 

@@ -20,10 +20,11 @@ LIBRARY = ROOT / "inception_lib"
 ARCHITECTURE = SimpleNamespace(**runpy.run_path(f"{ROOT}/tools/architecture.py"))
 MAY_KNOW = {
     "__init__": {"model"},
-    "model": set(),
-    "analysis": {"model"},
-    "training": {"model"},
-    "teaching": {"model", "analysis", "training"},
+    "checks": set(),
+    "model": {"checks"},
+    "analysis": {"checks", "model"},
+    "training": {"checks", "model"},
+    "teaching": {"checks", "model", "analysis", "training"},
 }
 DISTRIBUTION = {"PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn"}
 HEAVY = ("torchvision", "matplotlib", "seaborn", "pandas", "ipywidgets", "sklearn")
@@ -55,7 +56,8 @@ def test_arrows_point_one_way(package):
 
 def test_every_package_has_its_arrows():
     folders = {path.parent.name for path in LIBRARY.glob("*/__init__.py")}
-    assert folders | {"__init__"} == set(MAY_KNOW)
+    files = {path.stem for path in LIBRARY.glob("*.py")}
+    assert folders | files == set(MAY_KNOW)
 
 
 def test_resolving_imports(tmp_path, monkeypatch):
@@ -157,7 +159,7 @@ def test_a_plain_installation_imports_everything_but_the_lessons():
         assert late <= base | lab, f"{file.relative_to(ROOT)} imports {late}"
         seen |= at_once | late
     # The reader of imports sees both kinds.
-    assert {"torch", "pillow", "onnx", "scikit-learn"} <= seen
+    assert {"torch", "pillow", "tensorboard", "scikit-learn"} <= seen
 
 
 def code_of(file: Path) -> str:
@@ -178,7 +180,7 @@ def widths_in_a_row() -> re.Pattern:
 
 
 def test_the_widths_are_written_in_one_place():
-    folders = ("inception_lib", "tests", "tools", "notebooks", "benchmarks")
+    folders = ("inception_lib", "tests", "tools", "notebooks", "benchmarks", "examples")
     files = [f for folder in folders for f in (ROOT / folder).rglob("*.*")]
     pattern = widths_in_a_row()
     written = {

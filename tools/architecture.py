@@ -13,12 +13,12 @@ INTRODUCTION = """\
 # Architecture
 
 This page is written by `tools/architecture.py` from the docstrings and the imports of
-`inception_lib`; a test compares it with them. To write it anew:
+`inception_lib`; a test compares it with them. To write it again:
 `python tools/architecture.py`.
 
-An arrow says "imports". Arrows point one way: the network knows nobody, its analysis
-and its training know the network, the lessons may know all three, and nobody knows the
-lessons.
+An arrow says "imports". Arrows point one way: the network knows only the checks, its
+analysis and its training know the network, the lessons may know all three, and nothing
+knows the lessons.
 """
 
 
@@ -99,7 +99,9 @@ def page() -> str:
                 for other in known(file, names)
             ]
             rows.append(f"| {link} | {purpose(file)} | {', '.join(others)} |")
-        parts.append(f"\n## {package}\n\n{purpose(names[root])}\n\n" + "\n".join(rows))
+        parts.append(f"\n## {package}\n\n{purpose(names[root])}")
+        if len(rows) > 2:  # a package, not a single file
+            parts.append("\n" + "\n".join(rows))
     return "\n".join(parts) + "\n"
 
 

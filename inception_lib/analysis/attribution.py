@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..checks import check_positive, shape_of
 from ..model import GoogLeNet
-from ..model.layers import check_positive, shape_of
 from .stages import answers
 
 Score = Callable[[Tensor], Tensor]  # N×3×H×W images -> N numbers

@@ -6,10 +6,10 @@ Table 1, adding a bias, a ReLU, a norm and a pooling count as nothing.
 
 from dataclasses import dataclass
 
+from ..checks import check_flag, check_positive
 from ..model import GOOGLENET_WIDTHS, BranchWidths
 from ..model.googlenet import check_image_size, map_sizes
 from ..model.inception import check_module
-from ..model.layers import check_flag, check_positive
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..checks import check_positive
 from ..model import GOOGLENET_WIDTHS, GoogLeNet, Inception
-from ..model.layers import check_positive
 from .stages import trunk
 
 BRANCHES = {"1x1": "branch1", "3x3": "branch2", "5x5": "branch3", "pool": "branch4"}

@@ -1,7 +1,12 @@
-"""The network. Reading order: layers, inception, auxiliary, googlenet; then serving."""
+"""The network. Reading order: layers, inception, googlenet; then serving."""
 
-from .auxiliary import InceptionAux
-from .googlenet import GOOGLENET_WIDTHS, GoogLeNet, GoogLeNetOutputs, googlenet_loss
+from .googlenet import (
+    GOOGLENET_WIDTHS,
+    GoogLeNet,
+    GoogLeNetOutputs,
+    InceptionAux,
+    googlenet_loss,
+)
 from .inception import BranchWidths, Inception
 from .layers import BasicConv2d
 from .serving import for_serving

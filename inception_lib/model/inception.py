@@ -5,7 +5,8 @@ from dataclasses import astuple, dataclass, fields
 import torch
 from torch import Tensor, nn
 
-from .layers import BasicConv2d, check_channels, check_flag, check_positive
+from ..checks import check_channels, check_flag, check_positive
+from .layers import BasicConv2d
 
 
 @dataclass(frozen=True)

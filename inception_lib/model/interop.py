@@ -1,4 +1,4 @@
-"""Other people's weights: torchvision's GoogLeNet in, ours out, and the Caffe form."""
+"""Other people's weights: torchvision's GoogLeNet in, ours out."""
 
 import hashlib
 from collections.abc import Mapping
@@ -9,13 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.hub import download_url_to_file, get_dir
 
+from ..checks import shape_of
 from .googlenet import GoogLeNet
-from .layers import shape_of
-from .onnx_weights import from_onnx
 
 __all__ = [
     "download_imagenet",
-    "from_onnx",
     "from_torchvision",
     "to_torchvision",
     "transform_input",

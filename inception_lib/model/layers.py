@@ -1,64 +1,9 @@
 """The one layer that GoogLeNet repeats 57 times: a convolution and a ReLU."""
 
-from math import prod
-
 import torch
 from torch import Tensor, nn
 
-MOST_WEIGHTS = 2**31  # of a layer: 8 GB
-
-
-def check_positive(**values: int) -> None:
-    """Raise a ValueError that names the first argument that is no positive integer."""
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} must be a positive integer, got {value!r}")
-
-
-def check_rate(**rates: float) -> None:
-    """Raise a ValueError that names the first dropout rate outside 0 ≤ rate < 1."""
-    for name, rate in rates.items():
-        if not is_number(rate) or not 0 <= rate < 1:
-            raise ValueError(f"{name} must be at least 0 and below 1, got {rate!r}")
-
-
-def check_flag(**flags: bool) -> None:
-    """Raise a ValueError that names the first argument that is not True or False: a
-    string such as "no" would count as true.
-    """
-    for name, flag in flags.items():
-        if not isinstance(flag, bool):
-            raise ValueError(f"{name} must be True or False, got {flag!r}")
-
-
-def check_weights(*shape: int) -> None:
-    """Raise a ValueError if a weight of this shape would not fit into memory."""
-    if prod(shape) > MOST_WEIGHTS:
-        raise ValueError(
-            f"a layer of {'×'.join(map(str, shape))} weights doesn't fit into memory: "
-            f"at most {MOST_WEIGHTS:,} are allowed"
-        )
-
-
-def is_number(value: object) -> bool:
-    """Whether it is an integer or a float: True and False count as neither."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def check_channels(module: nn.Module, x: Tensor, in_channels: int) -> None:
-    """Raise a ValueError unless ``x`` is an N×in_channels×H×W tensor."""
-    if not isinstance(x, Tensor) or x.dim() != 4 or x.shape[1] != in_channels:
-        raise ValueError(
-            f"{type(module).__name__} expects a tensor of shape N×{in_channels}×H×W, "
-            f"got {shape_of(x)}"
-        )
-
-
-def shape_of(x: object) -> str:
-    """For a message: a tensor's shape as 2×3×64×64, else what ``x`` is."""
-    if isinstance(x, Tensor):
-        return "×".join(map(str, x.shape)) or "a single number"
-    return f"a {type(x).__name__}"
+from ..checks import check_flag, check_positive, check_weights
 
 
 class BasicConv2d(nn.Module):

@@ -9,9 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from ..checks import check_channels
 from .device import pick_precision
 from .googlenet import GoogLeNet
-from .layers import BasicConv2d, check_channels
+from .layers import BasicConv2d
 
 # A larger tensor is not kept by the C library for the next one: it is asked of the
 # system anew each time, page by page, which takes longer than to fill it.

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
-from ..model.layers import check_rate, is_number
+from ..checks import check_rate, is_number
 
 WHOLE = slice(None)
 

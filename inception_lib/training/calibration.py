@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from ..model.layers import check_positive, is_number
+from ..checks import check_positive, is_number
 from .metrics import check
 
 

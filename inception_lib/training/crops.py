@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms import v2
 
-from ..model.layers import check_positive
+from ..checks import check_positive
 from .augment import WHOLE, check_mirrored
 
 

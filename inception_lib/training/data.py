@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
-from ..model.layers import check_positive, is_number, shape_of
+from ..checks import check_positive, is_number, shape_of
 from .pictures import find_files, read_picture, reason, shown
 
 LAYOUT = """\

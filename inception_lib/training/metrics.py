@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torchmetrics.functional import classification as tm
 
-from ..model.layers import check_positive, is_number
+from ..checks import check_positive, is_number
 
 
 def scores(

@@ -11,7 +11,7 @@ import torch
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from ..model.layers import check_positive
+from ..checks import check_positive
 
 # Recognised by content, whatever the suffix says. Left out on purpose: PostScript, for
 # which Pillow would start another program.

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from ..model.layers import check_positive
+from ..checks import check_positive
 from . import distributed
 from .data import check_classes, class_folders, pillow_warnings, skip_message
 from .pictures import find_files, read_picture, reason, shown

@@ -7,8 +7,8 @@ import torch
 import torchvision.transforms.v2.functional as TF
 from torch import Tensor
 
+from ..checks import check_positive
 from ..model import GoogLeNet, for_serving
-from ..model.layers import check_positive
 from .data import prepare
 
 Views = Callable[[Tensor, int], Iterator[Tensor]]

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from inception_lib import InceptionAux
-from inception_lib.model.auxiliary import auxiliary_pool
+from inception_lib.model.googlenet import auxiliary_pool
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from bvlc_googlenet import from_onnx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
@@ -15,7 +16,6 @@ from test_training_inputs import WHOLE, image_set, one_sentence
 from wrong import NO_COUNT
 
 from inception_lib import GoogLeNet, for_serving
-from inception_lib.model import interop
 from inception_lib.training import (
     image_folder,
     image_stream,
@@ -304,7 +304,7 @@ def test_an_onnx_file_of_something_else_is_one_sentence(place, content):
     path = place.with_name("net.onnx")
     path.write_bytes(content)
     with pytest.raises(ValueError) as caught:
-        interop.from_onnx(path)
+        from_onnx(path)
     message = one_sentence(caught)
     assert message.startswith(f"{path} is not") and len(message.splitlines()) == 1
 
@@ -312,4 +312,4 @@ def test_an_onnx_file_of_something_else_is_one_sentence(place, content):
 @pytest.mark.parametrize("path", ["nowhere.onnx", "no\0where", "."])
 def test_an_onnx_file_that_is_not_there_is_named(path):
     with pytest.raises(FileNotFoundError, match="^there is no file .*check its name"):
-        interop.from_onnx(path)
+        from_onnx(path)

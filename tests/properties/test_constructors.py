@@ -23,8 +23,7 @@ from inception_lib.analysis import costs, layer_table
 from inception_lib.analysis.attribution import class_activation_map
 from inception_lib.analysis.costs import Cost
 from inception_lib.analysis.receptive_field import inception_views, through, windows
-from inception_lib.model.auxiliary import auxiliary_pool
-from inception_lib.model.googlenet import map_sizes, smallest_image_size
+from inception_lib.model.googlenet import auxiliary_pool, map_sizes, smallest_image_size
 
 COUNT = st.integers(1, 12)
 ODD = st.sampled_from([1, 3, 5, 7])

@@ -1,12 +1,16 @@
-"""The paper's own form, as the Caffe model zoo published it, from an ONNX file."""
+"""The paper's own form, as the Caffe model zoo published it, from an ONNX file.
 
+python examples/bvlc_googlenet.py bvlc_googlenet.onnx
+"""
+
+import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .googlenet import GOOGLENET_WIDTHS, GoogLeNet
+from inception_lib import GOOGLENET_WIDTHS, GoogLeNet
 
 PASSES = {"Dropout", "Identity"}  # nothing that changes an answer
 AVERAGES = ("GlobalAveragePool", "AveragePool", "ReduceMean")
@@ -195,3 +199,9 @@ class Graph:
         weight, bias = (self.value(name) for name in layers[0].input[1:])
         transposed = self.form(layers[0]).get("transB")
         return {"fc.weight": weight if transposed else weight.T, "fc.bias": bias}
+
+
+if __name__ == "__main__":
+    network = from_onnx(sys.argv[1])
+    parameters = sum(p.numel() for p in network.parameters())
+    print(f"GoogLeNet, {network.fc.out_features} classes, {parameters:,} parameters")
