@@ -159,7 +159,7 @@ def test_a_plain_installation_imports_everything_but_the_lessons():
         assert late <= base | lab, f"{file.relative_to(ROOT)} imports {late}"
         seen |= at_once | late
     # The reader of imports sees both kinds.
-    assert {"torch", "pillow", "tensorboard", "scikit-learn"} <= seen
+    assert {"torch", "pillow", "scikit-image", "scikit-learn"} <= seen
 
 
 def code_of(file: Path) -> str:
