@@ -123,13 +123,14 @@ def for_serving(
 
     The heads are dropped, every batch norm is folded into the convolution before it,
     weights lie channels-last, or packed where oneDNN computes, and in ``precision``:
-    "float32", "bfloat16", or "auto", which measures whether bfloat16 is faster here.
+    "float32", "bfloat16", "float16", or "auto", which takes what is fast here (see
+    ``device.pick_precision``).
     Max pools keep no indices, and a batch whose maps exceed 32 MB goes in parts.
     ``compile`` hands the copy to ``torch.compile`` with frozen weights: a minute's work
     at the first batch of each size; it needs a C++ compiler.
 
     The logits are those of ``model.eval()``: in float32 to 1e-4 of their standard
-    deviation, in bfloat16, which has three digits, to a twentieth of it.
+    deviation, in bfloat16 and float16, which have three digits, to a twentieth of it.
     Raises ValueError on another precision or a model that isn't a GoogLeNet, and in
     ``forward`` on a wrong shape.
     """
@@ -164,7 +165,9 @@ def can_pack(precision: str) -> bool:
     """Whether oneDNN is there, and computes in this precision on this processor."""
     if not torch.backends.mkldnn.is_available():
         return False
-    return precision == "float32" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    if precision == "bfloat16":
+        return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return precision == "float32"
 
 
 def pack(network: nn.Module) -> None:

@@ -17,7 +17,8 @@ class Augment:
 
     A transform of torchvision.transforms.v2 draws once for the whole batch it is given;
     here every image gets its own draw, from torch's global random numbers
-    (``torch.manual_seed``).
+    (``torch.manual_seed``). They are the processor's, wherever the images are: on a GPU
+    the changes are computed there.
 
     - ``mirrored``: dimensions to mirror with a chance of 1/2 (3: left and right, 2: up
       and down).
@@ -51,7 +52,8 @@ class Augment:
     def __call__(self, images: Tensor, share: slice = WHOLE) -> Tensor:
         n, x = len(images), images[share]
         for dim in self.mirrored:
-            x = torch.where(torch.rand(n, 1, 1, 1)[share] < 0.5, x.flip(dim), x)
+            swap = (torch.rand(n, 1, 1, 1)[share] < 0.5).to(x.device, non_blocking=True)
+            x = torch.where(swap, x.flip(dim), x)
         if self.scale or self.rotate:
             x = self._resample(x, n, share)
         elif self.shift:
@@ -60,7 +62,7 @@ class Augment:
             x = x.float()
             mean = x.mean(dim=(1, 2, 3), keepdim=True)
             strength = (1 + _uniform(n, self.contrast))[share, None, None, None]
-            x = mean + (x - mean) * strength
+            x = mean + (x - mean) * strength.to(x.device, non_blocking=True)
         return x if x.dtype == torch.uint8 else x.round_().clamp_(0, 255).byte()
 
     def _crop(self, x: Tensor, n: int, share: slice) -> Tensor:
@@ -84,7 +86,7 @@ class Augment:
         # grid_sample measures in half sides: a shift by the whole side is 2.
         right, down = _uniform(n, 2 * self.shift), _uniform(n, 2 * self.shift)
         rows = [torch.stack([cos, -sin, right], 1), torch.stack([sin, cos, down], 1)]
-        moves = torch.stack(rows, 1)[share]
+        moves = torch.stack(rows, 1)[share].to(x.device, non_blocking=True)
         grid = F.affine_grid(moves, list(x.shape), align_corners=False)
         return F.grid_sample(
             x.float(), grid, padding_mode="reflection", align_corners=False

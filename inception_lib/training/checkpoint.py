@@ -213,6 +213,17 @@ class State:
     rows: list[dict] = field(default_factory=list)  # of the history
     seconds: float = 0.0  # that these took
 
+    def __post_init__(self):
+        self.compute_in(self.precision)
+
+    def compute_in(self, precision: str) -> None:
+        """In float16 the loss is scaled, so that small gradients don't vanish."""
+        self.precision = precision
+        device = next(self.model.parameters()).device.type
+        self.scaler = torch.amp.GradScaler(
+            device, 2.0**12, growth_interval=500, enabled=precision == "float16"
+        )
+
 
 def fingerprint(train: Images, pixel_std: float) -> dict:
     """Enough of the training images to notice that they are others."""
@@ -249,6 +260,7 @@ def save_checkpoint(
         "precision": state.precision,
         "groups": optimizer["param_groups"],
         "schedule": state.schedule.state_dict(),
+        "scaler": state.scaler.state_dict(),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     write_tensors(path, tensors, info)
@@ -309,7 +321,9 @@ def load_checkpoint(
     state.rows[:] = info["rows"]
     state.seconds = info.get("seconds", 0.0)
     if config.precision == "auto":
-        state.precision = info["precision"]
+        state.compute_in(info["precision"])
+    if info.get("scaler"):
+        state.scaler.load_state_dict(info["scaler"])
     for name, of in random_sources().items():
         if name in tensors:  # else it comes from another kind of machine
             of.set_rng_state(tensors[name])

@@ -3,6 +3,8 @@
 import math
 from dataclasses import Field, dataclass, field, fields
 
+from ..model.device import PRECISIONS
+
 
 def option(
     default, help: str, choices: tuple[str, ...] | None = None, compare: bool = True
@@ -79,8 +81,8 @@ class TrainingConfig:
     )
     precision: str = option(
         "auto",
-        "auto measures whether bfloat16 is faster here",
-        ("auto", "float32", "bfloat16"),
+        "auto takes bfloat16 where it is faster; float16 on GPUs without it",
+        ("auto", *PRECISIONS),
     )
     final: bool = option(
         False, "when all is chosen: train on the validation images as well"

@@ -140,6 +140,12 @@ class ImageSet:
             self.names + other.names,
         )
 
+    def to(self, device: torch.device) -> "ImageSet":
+        """The same set with its tensors on another device, such as a GPU."""
+        tensors = (self.images, self.labels, self.targets)
+        images, labels, targets = (tensor.to(device) for tensor in tensors)
+        return replace(self, images=images, labels=labels, targets=targets)
+
     def pictures(self, indices: Tensor) -> Iterator[Tensor]:
         """The images at ``indices``, in parts (here in one): n×C×S×S uint8."""
         yield self.images[indices]
@@ -151,6 +157,7 @@ class ImageSet:
         of this process, out of an augmentation that all processes draw alike.
         """
         for batch in batches:
+            batch = batch.to(self.images.device, non_blocking=True)
             own = batch[share]
             images = augment(self.images[batch], share)
             yield images, self.targets[own], self.labels[own]

@@ -19,6 +19,8 @@ from torch import Tensor, nn
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import bf16_compress_hook
 from torch.nn.parallel import DistributedDataParallel
 
+from ..model.device import PRECISIONS
+
 
 @contextmanager
 def process_group() -> Iterator[None]:
@@ -127,10 +129,10 @@ def spread(function: Callable[[Tensor], Tensor], tensors: list[Tensor]) -> list[
     return results
 
 
-def mean(*values: float) -> list[float]:
-    """The mean of each value over the processes."""
+def mean(*values):
+    """The mean of each number over the processes."""
     if count() == 1:
-        return list(values)
+        return values
     total = torch.tensor(values, dtype=torch.float64)
     dist.all_reduce(total)
     return (total / count()).tolist()
@@ -170,7 +172,6 @@ def agreed(precision: str) -> str:
     """The precision of process 0: a measurement may come out otherwise elsewhere."""
     if count() == 1:
         return precision
-    choices = ["float32", "bfloat16"]
-    index = torch.tensor(choices.index(precision))
+    index = torch.tensor(PRECISIONS.index(precision))
     dist.broadcast(index, 0)
-    return choices[index]
+    return PRECISIONS[index]

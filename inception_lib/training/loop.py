@@ -32,12 +32,12 @@ from .checkpoint import (
 )
 from .config import TrainingConfig
 from .crops import PaperCrops
-from .data import Images, pixel_std, prepare
+from .data import Images, ImageSet, pixel_std, prepare
 from .lock import only_run
 from .muon import Muon
 from .stream import worker_deaths
 
-Tensors = tuple[Tensor, ...] | list[Tensor]
+Number = float | Tensor
 # How far "light" and "strong" go: fractions of the side, degrees, fraction of the
 # contrast.
 AUGMENTATION: dict[str, dict[str, float]] = {
@@ -55,6 +55,53 @@ class Writer(Protocol):
 
     def write(self, text: str, /) -> object: ...
     def flush(self) -> object: ...
+
+
+class RunningAverage(AveragedModel):
+    """Weights and statistics averaged over about the last 100 steps; over fewer at the
+    start, which is soon forgotten.
+    """
+
+    @torch.no_grad()
+    def update_parameters(self, model: nn.Module) -> None:
+        n = int(self.n_averaged)  # on the processor: PyTorch's own waits for the GPU
+        step = 1 - min(0.99, (1 + n) / (10 + n)) if n else 1.0
+        averages, counts = by_kind(self.module)
+        currents, numbers = by_kind(model)
+        torch._foreach_lerp_(averages, currents, step)
+        if counts:
+            torch._foreach_copy_(counts, numbers)
+        self.n_averaged += 1
+
+
+def by_kind(model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
+    """Parameters and buffers with a fraction, and batch norm's counts of batches."""
+    tensors = [*model.parameters(), *model.buffers()]
+    floats = [tensor for tensor in tensors if tensor.is_floating_point()]
+    return floats, [tensor for tensor in tensors if not tensor.is_floating_point()]
+
+
+class ForwardPass(nn.Module):
+    """N×3×S×S images, N×K targets, N labels -> the loss, and how many were right.
+
+    The network computes in ``precision``, the loss in float32: a softmax in bfloat16
+    would keep only three digits.
+    """
+
+    def __init__(self, network: nn.Module, precision: str):
+        super().__init__()
+        self.network, self.dtype = network, getattr(torch, precision)
+
+    def forward(self, x: Tensor, targets: Tensor, labels: Tensor):
+        narrow = self.dtype != torch.float32
+        with torch.autocast(x.device.type, self.dtype, enabled=narrow):
+            outputs = self.network(x)
+        if isinstance(outputs, GoogLeNetOutputs):
+            outputs = GoogLeNetOutputs(*(logits.float() for logits in outputs))
+            logits = outputs.logits
+        else:
+            outputs = logits = outputs.float()
+        return googlenet_loss(outputs, targets), (logits.argmax(1) == labels).sum()
 
 
 def fit(
@@ -115,7 +162,7 @@ def fit(
         finetune.load_weights(model, config.weights, train.classes)
     frozen = finetune.freeze(model, config.freeze)
     model = model.to(device).to(memory_format=torch.channels_last)
-    average = AveragedModel(model, multi_avg_fn=running_average, use_buffers=True)
+    average = RunningAverage(model, use_buffers=True)
     precision = distributed.agreed(precision)
     network = distributed.parallel(model, precision)
     optimizer = make_optimizer(model, config, precision)
@@ -149,34 +196,42 @@ def fit(
         )
         try:
             for epoch in range(len(state.rows) + 1, epochs + 1):
+                model.train()
+                for layer in frozen:
+                    layer.eval()  # batch norm's running statistics stay, too
                 if size != sizes[epoch - 1]:
                     model.image_size = size = sizes[epoch - 1]
                     augment = make_augment(config, size)
                     # The paper's patches are cut from the images as they are.
                     whole = config.augmentation == "paper"
-                    images = train if whole else train.resized(size)
+                    images = near(train if whole else train.resized(size), device)
                     held_out = validation.resized(size) if validation else None
-                model.train()
-                for layer in frozen:
-                    layer.eval()  # batch norm's running statistics stay, too
+                    forward = ForwardPass(network, state.precision)
+                    if can_record(device, config):
+                        record(forward, size, config, len(train.classes))
                 order = torch.randperm(len(train))[: steps * config.batch_size]
                 share = slice(distributed.rank(), None, distributed.count())
                 batches = images.batches(order.split(config.batch_size), augment, share)
-                total, correct, lr = 0.0, 0.0, 0.0
+                total: Number = 0.0
+                correct: Number = 0.0
+                lr = 0.0
                 for step, batch in enumerate(batches, 1):
                     lr = float(max(schedule.get_last_lr()))
-                    value, hits = train_step(network, batch, run, state)
-                    if not math.isfinite(value):
-                        where = f"batch {step} of {steps}"
-                        raise diverged(
-                            f"the loss became {value}", where, state, checkpoint
-                        )
+                    value, hits = train_step(forward, batch, run, state)
                     total += value
                     correct += hits
+                    bar.update(size**2)
+                    if device.type == "cuda" and step % 50 and step < steps:
+                        continue  # to read a number is to wait for the GPU
+                    total, correct = float(total), float(correct)
+                    if not math.isfinite(total):
+                        where = f"batch {step} of {steps}"
+                        raise diverged(
+                            f"the loss became {total}", where, state, checkpoint
+                        )
                     said["loss"] = f"{total / step:.3f}"
                     said["train"] = f"{correct / step / config.batch_size:.3f}"
                     bar.set_postfix(said, refresh=False)
-                    bar.update(size**2)
                 if not all(p.isfinite().all() for p in average.parameters()):
                     where = f"batch {steps} of {steps}"
                     raise diverged("a weight became infinite", where, state, checkpoint)
@@ -212,57 +267,99 @@ def fit(
 
 
 def train_step(
-    network: nn.Module,
+    forward: ForwardPass,
     batch: tuple[Tensor, Tensor, Tensor],
     run: Run,
     state: State,
-) -> tuple[float, float]:
+) -> tuple[Number, Number]:
     """One step of the optimizer, unless the loss isn't finite: the loss, and how many
     were right, of the whole batch.
+
+    On a GPU both are tensors, and nobody waits for them; a loss that isn't finite is
+    found out later.
     """
     state.optimizer.zero_grad()
-    loss, hits = distributed.mean(*gradients(network, batch, run, state))
-    if math.isfinite(loss):
-        state.optimizer.step()
+    loss, hits = distributed.mean(*gradients(forward, batch, run, state))
+    if isinstance(loss, Tensor) or math.isfinite(loss):
+        state.scaler.step(state.optimizer)
+        state.scaler.update()
         state.schedule.step()
         state.average.update_parameters(state.model)
     return loss, hits * distributed.count()
 
 
 def gradients(
-    network: nn.Module,
+    forward: ForwardPass,
     batch: tuple[Tensor, Tensor, Tensor],
     run: Run,
     state: State,
-) -> tuple[float, int]:
+) -> tuple[Number, Number]:
     """Forward and backward pass of this process's share of a batch: its images, targets
     and labels. Adds to the gradients; returns the loss and how many were right.
 
     The share is cut into ``config.accumulate`` equal parts, one in memory at a time;
     the gradients of their mean losses add up to that of the whole.
     """
-    device = next(network.parameters()).device
+    device = next(forward.parameters()).device
     n = run.config.accumulate
     step = state.schedule.last_epoch * n  # which counts steps, not epochs
     parts = zip(*(tensor.chunk(n) for tensor in batch), strict=True)
-    value, hits = 0.0, 0
-    for part, (images, targets, labels) in enumerate(parts, 1):
-        x = prepare(images.to(device), run.pixel_std)
+    value: Number = 0.0
+    hits: Number = 0
+    for part, tensors in enumerate(parts, 1):
+        images, targets, labels = (t.to(device, non_blocking=True) for t in tensors)
+        x = prepare(images, run.pixel_std)
         x = x.contiguous(memory_format=torch.channels_last)
-        with distributed.exchange(network, now=part == n):
-            with (
-                torch.autocast(
-                    device.type, torch.bfloat16, enabled=state.precision == "bfloat16"
-                ),
-                distributed.own_random_numbers(run.config.seed, step + part),
-            ):
-                outputs = as_float(network(x))
-            loss = googlenet_loss(outputs, targets.to(device)) / n
-            loss.backward()
-        value += loss.item()
-        logits = outputs.logits if isinstance(outputs, GoogLeNetOutputs) else outputs
-        hits += (logits.argmax(1).cpu() == labels).sum().item()
+        with distributed.exchange(forward.network, now=part == n):
+            with distributed.own_random_numbers(run.config.seed, step + part):
+                loss, right = forward(x, targets, labels)
+            loss = loss / n
+            state.scaler.scale(loss).backward()
+        value += number(loss.detach())
+        hits += number(right)
     return value, hits
+
+
+def number(tensor: Tensor) -> Number:
+    """The number in a tensor; on a lone GPU still as a tensor, in float64."""
+    if tensor.is_cuda and distributed.count() == 1:
+        return tensor.double()
+    return tensor.item()
+
+
+def near(images: Images, device: torch.device) -> Images:
+    """The images on the GPU, if that is where the network is and they fit in well."""
+    if device.type != "cuda" or not isinstance(images, ImageSet):
+        return images
+    free, _ = torch.cuda.mem_get_info()
+    return images.to(device) if images.images.nbytes < free / 4 else images
+
+
+def can_record(device: torch.device, config: TrainingConfig) -> bool:
+    """Whether a step is the same work each time, on one GPU."""
+    alone = distributed.count() == config.accumulate == 1
+    return device.type == "cuda" and alone
+
+
+def record(
+    forward: ForwardPass, size: int, config: TrainingConfig, num_classes: int
+) -> None:
+    """From now on ``forward`` and its backward pass are each one call to the GPU (CUDA
+    graphs), not some thousand small ones that take longer to send than to compute.
+
+    Recording runs them a few times: statistics and random numbers are put back.
+    """
+    device = next(forward.parameters()).device
+    kept = [buffer.clone() for buffer in forward.buffers()]
+    state = torch.cuda.get_rng_state()
+    x = torch.zeros(config.batch_size, 3, size, size, device=device)
+    x = x.contiguous(memory_format=torch.channels_last)
+    targets = torch.zeros(config.batch_size, num_classes, device=device)
+    labels = torch.zeros(config.batch_size, dtype=torch.long, device=device)
+    torch.cuda.make_graphed_callables(forward, (x, targets, labels))
+    for buffer, before in zip(forward.buffers(), kept, strict=True):
+        buffer.copy_(before)
+    torch.cuda.set_rng_state(state)
 
 
 def make_augment(config: TrainingConfig, size: int) -> Augment | PaperCrops:
@@ -340,13 +437,6 @@ def check_sets(
         )
 
 
-def as_float(outputs: GoogLeNetOutputs | Tensor) -> GoogLeNetOutputs | Tensor:
-    """Outputs in float32: a softmax in bfloat16 would keep only three digits."""
-    if isinstance(outputs, GoogLeNetOutputs):
-        return GoogLeNetOutputs(*(logits.float() for logits in outputs))
-    return outputs.float()
-
-
 def make_rate(config: TrainingConfig, steps: int, epochs: int):
     """The function from a step's number to the fraction of the peak learning rate."""
     if config.schedule == "paper":
@@ -366,17 +456,6 @@ def warm_up_and_decay(step: int, steps: int) -> float:
     return (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up))) / 2
 
 
-def running_average(averages: Tensors, currents: Tensors, n: Tensor | int) -> None:
-    """Move the averages to those of about the last 100 steps; of fewer at the start,
-    which is soon forgotten.
-    """
-    if averages[0].is_floating_point():
-        step = 1 - min(0.99, (1 + int(n)) / (10 + int(n)))
-        torch._foreach_lerp_(averages, currents, step)
-    else:  # batch norm's count of batches
-        torch._foreach_copy_(averages, currents)
-
-
 def make_optimizer(
     model: nn.Module, config: TrainingConfig, precision: str = "float32"
 ) -> torch.optim.Optimizer:
@@ -389,4 +468,6 @@ def make_optimizer(
         return torch.optim.SGD(groups, config.peak_lr, momentum=0.9, fused=True)
     if config.optimizer == "adamw":
         return torch.optim.AdamW(groups, config.peak_lr, fused=True)
+    if precision == "float16":  # too narrow for gradients that are no longer scaled
+        precision = "float32"
     return Muon(groups, config.peak_lr, precision=precision)

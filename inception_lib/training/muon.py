@@ -34,6 +34,8 @@ class Muon(torch.optim.AdamW):
     def __init__(self, groups: list[dict], lr: float, *, precision: str = "float32"):
         groups = [{**group, "precision": precision} for group in groups]
         super().__init__(groups, lr, fused=True)
+        # A GradScaler leaves out the whole step after an overflow, not AdamW's part.
+        self._step_supports_amp_scaling = False
 
     @torch.no_grad()
     def step(self, closure=None):

@@ -24,7 +24,7 @@ def predict(
     ``mirrored`` names the dimensions along which a mirrored image is as good as the
     original (3: left and right, 2: up and down): the probabilities of all the views are
     averaged, as the paper averages its crops (section 7).
-    ``precision="bfloat16"`` computes the network in bfloat16, the softmax in float32.
+    The network computes in ``precision``, the softmax in float32.
     """
     device = next(model.parameters()).device
     network = for_serving(model, precision=precision)

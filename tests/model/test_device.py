@@ -31,9 +31,21 @@ def test_the_measurement_is_real_and_leaves_the_random_state():
     assert before.shape == state.shape
 
 
-@pytest.mark.parametrize("asked", ["float32", "bfloat16"])
+@pytest.mark.parametrize("asked", ["float32", "bfloat16", "float16"])
 def test_what_is_asked_for_is_taken(asked):
     assert device.pick_precision(asked, torch.device("cpu"))[0] == asked
+
+
+@pytest.mark.parametrize("has, taken", [(True, "bfloat16"), (False, "float16")])
+def test_a_gpu_without_bfloat16_gets_float16(monkeypatch, has, taken):
+    """Such as a T4: PyTorch is asked, and not whether it can be emulated."""
+
+    def supported(including_emulation=True):
+        return has or including_emulation
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
+    precision, reason = device.pick_precision("auto", torch.device("cuda"))
+    assert precision == taken and "bfloat16" in reason or "has it" in reason
 
 
 def test_an_apple_gpu_gets_float32():

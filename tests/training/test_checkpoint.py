@@ -149,6 +149,24 @@ def test_an_apple_gpu_s_random_numbers_are_kept_too(kept, tmp_path, monkeypatch)
     assert [state.tolist() for state in given] == [[1, 2, 3]]
 
 
+@pytest.mark.parametrize("optimizer", ["muon", "adamw", "sgd"])
+def test_float16_goes_on_with_the_scale_of_its_loss(tmp_path, optimizer):
+    config = replace(SMALL, precision="float16", optimizer=optimizer)
+    whole = train(None, config)
+    path = tmp_path / "file"
+
+    def stop(history):
+        raise KeyboardInterrupt
+
+    train(path, config, on_epoch=stop)
+    tensors, info = read_tensors(path)
+    assert info["scaler"]["scale"] == 2**12 and info["scaler"]["_growth_tracker"] > 0
+    info["scaler"]["scale"] = 1000.0
+    write_tensors(tmp_path / "other", tensors, info)
+    assert same(whole, train(path, config, resume=True))
+    assert not same(whole, train(tmp_path / "other", config, resume=True))
+
+
 def test_auto_precision_is_measured_once(tmp_path, monkeypatch):
     config = replace(SMALL, precision="auto")
     path, answers = tmp_path / "file", iter(["bfloat16", "bfloat16", "float32"])
@@ -299,9 +317,9 @@ def test_weights_that_overflow_never_reach_a_checkpoint(copy, monkeypatch):
     """The loss of the last batch is fine, the step after it is not."""
     before = copy.read_bytes()
 
-    def step(network, *rest):
-        result = gradients(network, *rest)
-        network.fc.bias.grad.fill_(float("inf"))
+    def step(forward, *rest):
+        result = gradients(forward, *rest)
+        forward.network.fc.bias.grad.fill_(float("inf"))
         return result
 
     gradients = loop.gradients

@@ -23,7 +23,7 @@ from inception_lib.training.checkpoint import read_tensors, write_tensors
 from inception_lib.training.loop import (
     COLUMNS,
     MEASURED,
-    as_float,
+    ForwardPass,
     image_sizes,
     make_optimizer,
     make_rate,
@@ -295,5 +295,8 @@ def test_a_bad_choice_names_the_option(field, value):
 
 
 def test_heads_see_float32_logits():
-    logits = torch.zeros(2, 3, dtype=torch.bfloat16)
-    assert as_float(logits).dtype == torch.float32
+    logits, labels = torch.randn(2, 3, dtype=torch.bfloat16), torch.tensor([0, 1])
+    loss, right = ForwardPass(torch.nn.Identity(), "bfloat16")(logits, labels, labels)
+    expected = torch.nn.functional.cross_entropy(logits.float(), labels)
+    assert torch.equal(loss, expected)
+    assert right == (logits.float().argmax(1) == labels).sum()
