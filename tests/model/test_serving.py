@@ -158,8 +158,8 @@ def test_compiled(network):
 def test_wrong_input(network):
     with pytest.raises(ValueError, match="expected a GoogLeNet, got Linear"):
         for_serving(nn.Linear(2, 2))  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="float16"):
-        for_serving(network(image_size=64), precision="float16")
+    with pytest.raises(ValueError, match="float64"):
+        for_serving(network(image_size=64), precision="float64")
     served = for_serving(network(image_size=64), precision="float32")
     for wrong in (torch.zeros(3, 64, 64), torch.zeros(2, 1, 64, 64), None):
         with pytest.raises(ValueError, match="expects a tensor of shape N×3×H×W, got"):

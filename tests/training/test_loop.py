@@ -275,7 +275,7 @@ def test_sets_that_cannot_be_trained_on():
     "field, value",
     [
         ("optimizer", "adam"),
-        ("precision", "float16"),
+        ("precision", "float64"),
         ("epochs", 0),
         ("lr", -1.0),
         ("weight_decay", -0.1),
