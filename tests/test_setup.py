@@ -67,11 +67,16 @@ def test_every_import_is_a_dependency():
     library = project()["dependencies"] + groups["lab"]
     everything = library + groups["test"]
     owners = packages_distributions()
-    benchmarks = {path.stem for path in (ROOT / "benchmarks").rglob("*.py")}
-    folders = {"inception_lib": library, "benchmarks": library, "tests": everything}
+    scripts = {
+        path.stem
+        for folder in ("benchmarks", "examples", "tools")
+        for path in (ROOT / folder).rglob("*.py")
+    }
+    folders = {name: library for name in ("inception_lib", "benchmarks", "examples")}
+    folders["tests"] = everything
     for folder, lines in folders.items():
         declared = {canonicalize_name(Requirement(line).name) for line in lines}
-        local = {path.stem for path in (ROOT / folder).rglob("*.py")} | benchmarks
+        local = {path.stem for path in (ROOT / folder).rglob("*.py")} | scripts
         for path in (ROOT / folder).rglob("*.py"):
             for name in imported(path) - local - {"inception_lib"}:
                 owner = {canonicalize_name(o) for o in owners.get(name, [])}
