@@ -349,13 +349,14 @@ def main() -> None:
 
     part("recorded like plain", recorded_like_plain)
     part("one process", one_process)
-    for deterministic in (False, True) if cuda else (False,):
-        torch.backends.cudnn.deterministic = deterministic
-        for precision in ("float16", "bfloat16"):
-            for optimizer in ("adamw", "muon"):
-                title = f"resuming, {precision}, {optimizer}"
-                title += ", deterministic" if deterministic else ""
-                part(title, partial(resuming, precision, optimizer, small))
+    for precision, optimizer in [("float16", "muon"), ("bfloat16", "adamw")]:
+        found = part(
+            f"resuming, {precision}", partial(resuming, precision, optimizer, small)
+        )
+        if isinstance(found, dict) and not found["same_twice"]:
+            torch.backends.cudnn.deterministic = True
+            title = f"resuming, {precision}, deterministic"
+            part(title, partial(resuming, precision, optimizer, small))
     torch.backends.cudnn.deterministic = False
     peaks = {precision: peak(precision, small) for precision in PRECISIONS}
     part("peak, TFLOP/s", lambda: {n: round(p / 1e12, 1) for n, p in peaks.items()})

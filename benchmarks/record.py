@@ -131,7 +131,7 @@ def trained(job: Job, sets: dict[str, ImageSet]) -> tuple[Answers, dict[str, obj
         checkpoint = FOLDER.parent / "runs" / "record" / f"{name}.safetensors"
     run = fit(
         train,
-        sets["validation"],
+        None,  # nothing is chosen while it trains
         config,
         progress=None,
         checkpoint=checkpoint,
