@@ -1,10 +1,27 @@
 """What the borders ask of an argument: one sentence each that names it and the rule."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import prod
 
 from torch import Tensor, nn
 
 MOST_WEIGHTS = 2**31  # of a layer: 8 GB
+
+
+@contextmanager
+def extra(name: str) -> Iterator[None]:
+    """Inside the block, a package that is not installed is one sentence that names the
+    extra of this library which brings it.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package == "inception_lib":
+            raise
+        message = f'{package} is missing: pip install "inception-lib[{name}]"'
+        raise ModuleNotFoundError(message, name=error.name) from error
 
 
 def check_positive(**values: int) -> None:

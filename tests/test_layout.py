@@ -138,25 +138,31 @@ def from_elsewhere(file: Path) -> tuple[set[str], set[str]]:
     return found
 
 
-def test_a_plain_installation_imports_everything_but_the_lessons():
-    """What a module needs at once is a dependency, what a function needs is in lab."""
+def test_each_part_needs_no_more_than_its_extra():
+    """What a module imports at once is in the extra of its package, what a function
+    imports may be in lab; the network needs PyTorch alone.
+    """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
 
     def names(requirements):
         return {re.match(r"[\w-]+", one).group() for one in requirements}
 
     base = names(project["dependencies"])
-    lab = names(project["optional-dependencies"]["lab"])
+    train = base | names(extras["train"])
+    lab = train | names(extras["lab"])
     seen = set()
     for file in LIBRARY.rglob("*.py"):
-        if "teaching" in file.parts:
+        package = file.relative_to(LIBRARY).parts[0]
+        if package == "teaching":
             continue
         at_once, late = (
             {DISTRIBUTION.get(name, name) for name in packages}
             for packages in from_elsewhere(file)
         )
-        assert at_once <= base, f"{file.relative_to(ROOT)} imports {at_once - base}"
-        assert late <= base | lab, f"{file.relative_to(ROOT)} imports {late}"
+        allowed = train if package in ("analysis", "training") else base
+        assert at_once <= allowed, f"{file.relative_to(ROOT)} imports {at_once}"
+        assert late <= lab, f"{file.relative_to(ROOT)} imports {late}"
         seen |= at_once | late
     # The reader of imports sees both kinds.
     assert {"torch", "pillow", "scikit-image", "scikit-learn"} <= seen

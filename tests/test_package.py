@@ -7,9 +7,11 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = "import sys; from setuptools import build_meta as b; b.build_sdist(sys.argv[1])"
@@ -93,3 +95,47 @@ def test_the_command_answers_elsewhere_and_its_exit_code_is_kept(installed):
     done = run([command, "--image-size", "5"], **outside(installed))
     assert done.returncode == 2, done
     assert done.stderr.startswith("error: image_size"), done.stderr
+
+
+def needed_by(name: str, found: set[str]) -> set[str]:
+    """The distributions that ``name`` needs, itself included."""
+    if name not in found:
+        found.add(name)
+        for line in distribution(name).requires or []:
+            requirement = Requirement(line)
+            marker = requirement.marker
+            if marker is None or marker.evaluate({"extra": ""}):
+                needed_by(requirement.name, found)
+    return found
+
+
+@pytest.fixture(scope="module")
+def torch_alone(installed, tmp_path_factory) -> list[str]:
+    """Python with what ``pip install inception-lib`` brings, and nothing else."""
+    folder = tmp_path_factory.mktemp("torch_alone")
+    for name in needed_by("torch", set()) | needed_by("numpy", set()):
+        for file in distribution(name).files or []:
+            top = file.parts[0]
+            if top not in ("..", "__pycache__") and not (folder / top).exists():
+                whole = Path(str(distribution(name).locate_file(top)))
+                (folder / top).symlink_to(whole, target_is_directory=whole.is_dir())
+    start = f"import sys; sys.path[:0] = [{str(installed)!r}, {str(folder)!r}]; "
+    return [sys.executable, "-I", "-S", "-W", "error", "-c", start]
+
+
+def test_the_network_needs_torch_alone(torch_alone):
+    *python, start = torch_alone
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (snippet,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    serve = "from inception_lib import for_serving\nfor_serving(model)\n"
+    done = run([*python, f"{start}\n{snippet}{serve}"])
+    lines = done.stdout.splitlines()
+    assert lines and all(f"# {line}" in snippet for line in lines), done.stderr
+
+
+@pytest.mark.parametrize("package", ["training", "analysis"])
+def test_a_missing_extra_is_named(torch_alone, package):
+    *python, start = torch_alone
+    done = run([*python, f"{start}import inception_lib.{package}"])
+    last = done.stderr.splitlines()[-1]
+    assert last.endswith(' is missing: pip install "inception-lib[train]"'), done.stderr

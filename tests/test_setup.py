@@ -29,6 +29,7 @@ def requirements() -> dict[str, Requirement]:
     """What pyproject.toml asks for, all groups together."""
     groups = [project()["dependencies"], *project()["optional-dependencies"].values()]
     found = [Requirement(line) for group in groups for line in group]
+    found = [r for r in found if r.name != project()["name"]]  # lab includes train
     assert len(found) == len({r.name for r in found}), "named twice"
     return {canonicalize_name(r.name): r for r in found}
 
@@ -64,7 +65,7 @@ def test_conda_asks_for_the_same():
 def test_every_import_is_a_dependency():
     """And one of the right group: the library needs nothing from the tests' group."""
     groups = project()["optional-dependencies"]
-    library = project()["dependencies"] + groups["lab"]
+    library = project()["dependencies"] + groups["train"] + groups["lab"]
     everything = library + groups["test"]
     owners = packages_distributions()
     scripts = {

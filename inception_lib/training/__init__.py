@@ -2,13 +2,16 @@
 larger than memory, and distributed. `python -m` runs the command.
 """
 
-from .augment import Augment
-from .checkpoint import Run, load_run, save_run
-from .config import TrainingConfig
-from .data import ImageSet, image_folder, pixel_std, prepare, solar_cells, split
-from .loop import fit
-from .pictures import load_picture
-from .stream import ImageStream, image_stream
+from ..checks import extra
+
+with extra("train"):
+    from .augment import Augment
+    from .checkpoint import Run, load_run, save_run
+    from .config import TrainingConfig
+    from .data import ImageSet, image_folder, pixel_std, prepare, solar_cells, split
+    from .loop import fit
+    from .pictures import load_picture
+    from .stream import ImageStream, image_stream
 
 __all__ = [
     "Augment",

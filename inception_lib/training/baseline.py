@@ -10,14 +10,14 @@ test set was used. Needs scikit-image and scikit-learn, imported where they are 
 the library does without them.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
+
+from ..checks import extra
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -27,18 +27,6 @@ HOG = {"orientations": 9, "pixels_per_cell": (24, 24), "cells_per_block": (2, 2)
 HOG_FEATURES = 7 * 7 * 2 * 2 * 9
 
 
-@contextmanager
-def told_what_to_install() -> Iterator[None]:
-    """An import that fails in here says what is missing."""
-    try:
-        yield
-    except ImportError as error:
-        raise ImportError(
-            "the baseline needs scikit-image and scikit-learn: "
-            'pip install "inception-lib[lab]"'
-        ) from error
-
-
 def majority_class(labels: Tensor) -> int:
     """The most frequent of N class indices: the answer that needs no image."""
     return int(labels.bincount().argmax())
@@ -46,7 +34,7 @@ def majority_class(labels: Tensor) -> int:
 
 def hog_features(images: Tensor) -> np.ndarray:
     """N×C×S×S uint8 -> N×1764 float32; of three colours, the steepest at each pixel."""
-    with told_what_to_install():
+    with extra("lab"):
         from skimage.feature import hog
     features = np.empty((len(images), HOG_FEATURES), np.float32)
     for i, image in enumerate(images):
@@ -60,7 +48,7 @@ def hog_svm() -> "Pipeline":
 
     ``decision_function`` gives N scores for two classes, positive for the second.
     """
-    with told_what_to_install():
+    with extra("lab"):
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
         from sklearn.svm import SVC
