@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from inception_lib.teaching import style
+from inception_lib.teaching import drawing
 
 FOLDER = Path(__file__).parent
 FIGURE = FOLDER.parent / "docs" / "speed.png"
@@ -62,7 +62,7 @@ def cell(found: pd.DataFrame, key: tuple[int, int]) -> str:
 
 def figure(results: pd.DataFrame) -> Figure:
     """Bars with their quartiles: training and inference at batch 32, both sizes."""
-    fig, axes = style.figure(3.2, 1, 2)
+    fig, axes = drawing.figure(3.2, 1, 2)
     for ax, mode in zip(axes, ("train", "infer"), strict=True):
         rows = results[(results["mode"] == mode) & (results["batch_size"] == 32)]
         names = list(SHOWN[mode])
@@ -76,12 +76,12 @@ def figure(results: pd.DataFrame) -> Figure:
                 0.36,
                 xerr=spread,
                 label=f"{size} px",
-                color=style.COLOURS["1x1" if i else "light"],
-                ecolor=style.COLOURS["trunk"],
+                color=drawing.COLOURS["1x1" if i else "light"],
+                ecolor=drawing.COLOURS["trunk"],
             )
         ax.set_yticks(range(len(names)), [wrap(name) for name in names], fontsize=8)
         ax.invert_yaxis()
-        ax.axvline(1, color=style.COLOURS["trunk"], lw=1, ls="--")
+        ax.axvline(1, color=drawing.COLOURS["trunk"], lw=1, ls="--")
         ax.set_title(f"{TITLES[mode]}, batch 32", fontsize=11)
         ax.set_xlabel("times as fast as torchvision's default", fontsize=9)
     axes[0].legend(fontsize=9, frameon=False)

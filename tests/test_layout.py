@@ -67,7 +67,7 @@ def test_resolving_imports(tmp_path, monkeypatch):
     file.parent.mkdir(parents=True)
     file.write_text(
         "import torch.nn\nfrom . import layers\nfrom .. import training\n"
-        "from ..analysis.costs import Cost\nimport inception_lib.teaching.style\n"
+        "from ..analysis.costs import Cost\nimport inception_lib.teaching.drawing\n"
         "def f():\n    from inception_lib import GoogLeNet\n"
     )
     assert imported(file) == {
@@ -75,7 +75,7 @@ def test_resolving_imports(tmp_path, monkeypatch):
         "inception_lib.model.layers",
         "inception_lib.training",
         "inception_lib.analysis.costs.Cost",
-        "inception_lib.teaching.style",
+        "inception_lib.teaching.drawing",
         "inception_lib.GoogLeNet",
     }
     assert packages(file) == {"model", "training", "analysis", "teaching"}

@@ -46,9 +46,9 @@ def test_formulas_become_mathml_and_code_is_left_alone(tools):
 @pytest.mark.parametrize(
     "call, shown",
     [
-        ("sliders.bottleneck()", 'data-kind="bottleneck"'),
-        ('sliders.module("3b")', 'data-kind="module" data-start="3b"'),
-        ("sliders.heads(measured)", "alive in JupyterLab"),
+        ("nb01.explore_bottleneck()", 'data-kind="bottleneck"'),
+        ('nb02.explore_module("3b")', 'data-kind="module" data-start="3b"'),
+        ("nb04.explore_heads(measured)", "alive in JupyterLab"),
     ],
 )
 def test_a_widgets_text_is_replaced(tools, call, shown):

@@ -3,9 +3,9 @@
 import json
 
 from inception_lib import GOOGLENET_WIDTHS
-from inception_lib.teaching import style
-from inception_lib.teaching.sliders.bottleneck import LARGEST_MAP
-from inception_lib.teaching.sliders.module import LIMITS, paper_module
+from inception_lib.teaching.drawing import COLOURS
+from inception_lib.teaching.lessons.nb01 import LARGEST_MAP
+from inception_lib.teaching.lessons.nb02 import LIMITS, paper_module
 
 
 def script() -> str:
@@ -14,6 +14,6 @@ def script() -> str:
         "modules": {name: paper_module(name) for name in GOOGLENET_WIDTHS},
         "limits": LIMITS,
         "largestMap": LARGEST_MAP,
-        "colours": style.COLOURS,
+        "colours": COLOURS,
     }
     return f"const INCEPTION = {json.dumps(data)};"

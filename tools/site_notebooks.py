@@ -13,8 +13,10 @@ from nbformat import NotebookNode
 # What a notebook prints for a widget, without a kernel behind it.
 WIDGET = re.compile(r"^[A-Z]\w*\(children=")
 # The sliders whose arithmetic docs/_static/explorers.js can do: the function of
-# inception_lib.teaching.sliders, with or without one argument.
-EXPLORER = re.compile(r"sliders\.(bottleneck|module|pooling)\((?:\"(\w+)\")?\)\s*$")
+# inception_lib.teaching.lessons, with or without one argument.
+EXPLORER = re.compile(
+    r"nb\d\d\.explore_(bottleneck|module|pooling)\((?:\"(\w+)\")?\)\s*$"
+)
 ASLEEP = (
     '<p class="asleep">Here are controls that need Python behind them. They are alive '
     "in JupyterLab (<code>make lab</code>).</p>"

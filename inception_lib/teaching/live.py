@@ -4,10 +4,9 @@ flicker.
 
 import pandas as pd
 from IPython.display import display
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from . import style
+from .drawing import Drawing, figure, series
 
 
 class LiveTraining:
@@ -36,51 +35,36 @@ class LiveTraining:
         """Show the curves so far, in place of the last ones."""
         if self.line is None:
             return
-        last = history.iloc[-1]
-        alt = (
-            f"Loss and validation scores after {last.epoch:.0f} epochs: training loss "
-            f"{last.loss:.2f}, validation accuracy {last.accuracy:.3f}, "
-            f"ROC AUC {last.roc_auc:.3f}."
-        )
-        image = style.png(curves(history), alt)
+        image = draw_curves(history)
         if self.picture is None:
             self.picture = display(image, display_id=True)
         else:
             self.picture.update(image)
 
 
-def curves(history: pd.DataFrame) -> Figure:
+def draw_curves(history: pd.DataFrame) -> Drawing:
     """Two panels over the epochs: losses, and validation accuracy and ROC AUC."""
-    fig, (left, right) = style.figure(3.2, columns=2)
-    epochs = history["epoch"]
-    left.plot(
-        epochs, history["validation_loss"], color=style.COLOURS["1x1"], marker="o", ms=3
-    )
-    left.plot(
-        epochs,
-        history["loss"] / 1.6,
-        color=style.COLOURS["trunk"],
-        ls="--",
-        marker="s",
-        ms=3,
-    )
+    fig, (left, right) = figure(3.2, columns=2)
+    panels = {
+        "validation": (left, history["validation_loss"], 0),
+        "training (three losses / 1.6)": (left, history["loss"] / 1.6, 1),
+        "ROC AUC": (right, history["roc_auc"], 2),
+        "accuracy": (right, history["accuracy"], 1),
+    }
+    for label, (ax, values, i) in panels.items():
+        ax.plot(history["epoch"], values, label=label, ms=3, **series(i))
     left.set_title("cross-entropy (nats)", fontsize=10)
-    left.legend(
-        ["validation", "training (three losses / 1.6)"], fontsize=8, frameon=False
-    )
-    right.plot(epochs, history["roc_auc"], color=style.COLOURS["5x5"], marker="^", ms=3)
-    right.plot(
-        epochs,
-        history["accuracy"],
-        color=style.COLOURS["3x3"],
-        ls="--",
-        marker="o",
-        ms=3,
-    )
+    left.legend(fontsize=8, frameon=False)
     right.set_title("on the validation set", fontsize=10)
     right.set_ylim(0.45, 1)
-    right.legend(["ROC AUC", "accuracy"], fontsize=8, frameon=False, loc="lower right")
+    right.legend(fontsize=8, frameon=False, loc="lower right")
     for ax in (left, right):
         ax.set_xlabel("epoch")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    return fig
+    last = history.iloc[-1]
+    return Drawing(
+        fig,
+        f"Loss and validation scores after {last.epoch:.0f} epochs: training loss "
+        f"{last.loss:.2f}, validation accuracy {last.accuracy:.3f}, "
+        f"ROC AUC {last.roc_auc:.3f}.",
+    )

@@ -11,7 +11,7 @@ import torchvision
 from inception_lib.analysis import costs, printed_table1
 from inception_lib.analysis.gradients import image_spread
 from inception_lib.model import GOOGLENET_WIDTHS, BasicConv2d, GoogLeNet, Inception
-from inception_lib.teaching import heads_figures
+from inception_lib.teaching.lessons import nb04
 from inception_lib.training import TrainingConfig
 from inception_lib.training.loop import image_sizes
 
@@ -224,7 +224,7 @@ CASES = [
     (
         "04",
         "that is never less than {} in {}",
-        lambda: heads_figures.permutations([3, 4, 5], [0, 1, 2]),
+        lambda: nb04.permutations([3, 4, 5], [0, 1, 2]),
     ),
     (
         "04",

@@ -20,7 +20,16 @@ from PIL import Image
 from inception_lib import GoogLeNet
 from inception_lib.analysis import receptive_field
 from inception_lib.analysis.gradients import LossGradients
-from inception_lib.teaching import bottleneck_figures, cells, sliders, upload
+from inception_lib.teaching.lessons import (
+    nb01,
+    nb02,
+    nb03,
+    nb04,
+    nb06,
+    nb07,
+    nb08,
+    nb09,
+)
 from inception_lib.training import ImageSet, Run, TrainingConfig
 from inception_lib.training.checkpoint import build_model
 
@@ -48,7 +57,7 @@ def images(n: int, size: int = 16) -> torch.Tensor:
 def predictions() -> VBox:
     probabilities = torch.tensor([[0.1, 0.9], [0.4, 0.6], [0.8, 0.2], [0.5, 0.5]])
     labels, names = torch.tensor([1, 1, 1, 0]), list("abcd")
-    return sliders.browse_predictions(
+    return nb07.browse_predictions(
         images(4), probabilities, labels, ["no", "yes"], names
     )
 
@@ -56,14 +65,14 @@ def predictions() -> VBox:
 def maps() -> VBox:
     evidence = torch.randn(5, 4, 4, generator=torch.Generator().manual_seed(0))
     evidence[1] = 0  # no evidence at all: no contour can be drawn
-    return sliders.browse_activation_maps(images(5), evidence, list("abcde"))
+    return nb03.browse_activation_maps(images(5), evidence, list("abcde"))
 
 
 def gallery() -> VBox:
     """Nine cells, so that there are pages; none is polycrystalline and broken."""
     chance = torch.tensor([0, 0, 0, 1 / 3, 2 / 3, 1, 0, 1 / 3, 2 / 3])
     kinds = ("mono",) * 6 + ("poly",) * 3
-    return cells.explore(
+    return nb06.browse_cells(
         ImageSet(
             images(9),
             (chance > 0.5).long(),
@@ -80,13 +89,13 @@ def squeezed() -> VBox:
     cut = torch.randn(3, 16, 2, 2, generator=generator)
     directions = torch.linalg.qr(torch.randn(16, 16, generator=generator)).Q
     errors = [1 - i / 16 for i in range(17)]
-    return bottleneck_figures.squeezed(cut, directions, errors)
+    return nb01.explore_squeezed(cut, directions, errors)
 
 
 def steps() -> VBox:
     rows = product(("channels first", "channels last"), ("float32", "bfloat16"))
     table = pd.DataFrame(rows, columns=["layout", "precision"])
-    return sliders.speed(
+    return nb07.explore_speed(
         table.assign(ratio=[1, 0.5, 2, 123.4], fraction_of_peak=[0, 0.1, 0.5, 1.2])
     )
 
@@ -97,13 +106,13 @@ def features() -> VBox:
         "conv1": torch.rand(3, 64, 4, 4, generator=generator),
         "3a": torch.zeros(3, 256, 2, 2),
     }
-    return sliders.browse_features(images(3), stages, list("abc"))
+    return nb08.browse_features(images(3), stages, list("abc"))
 
 
 def views() -> VBox:
     model = GoogLeNet(aux_logits=False)
     firsts = receptive_field.first_centres(model)
-    return sliders.browse_views(
+    return nb08.browse_receptive_fields(
         images(1)[0], receptive_field.stage_views(model), firsts
     )
 
@@ -120,7 +129,7 @@ def attributions() -> VBox:
         }
         for name in ("one", "two")
     }
-    return sliders.browse_attributions(images(3), networks, curves, list("abc"))
+    return nb08.browse_attributions(images(3), networks, curves, list("abc"))
 
 
 @cache
@@ -138,14 +147,14 @@ def folder() -> VBox:
     torch.manual_seed(0)
     config = TrainingConfig(image_size=64, aux=False)
     run = Run(build_model(config, 2).eval(), config, ("no", "yes"), 0.2)
-    return upload.browse_folder(run, own_pictures())
+    return nb09.browse_folder(run, own_pictures())
 
 
 EXPLORERS: dict[str, Callable[[], VBox]] = {
-    "bottleneck": sliders.bottleneck,
-    "module": sliders.module,
-    "heads": lambda: sliders.heads(measured()),
-    "pooling": sliders.pooling,
+    "bottleneck": nb01.explore_bottleneck,
+    "module": nb02.explore_module,
+    "heads": lambda: nb04.explore_heads(measured()),
+    "pooling": nb03.explore_pooling,
     "predictions": predictions,
     "activation maps": maps,
     "cells": gallery,
@@ -155,7 +164,7 @@ EXPLORERS: dict[str, Callable[[], VBox]] = {
     "views": views,
     "attributions": attributions,
     "folder": folder,
-    "crops": lambda: sliders.browse_crops(np.zeros((320, 480, 3), dtype=np.uint8)),
+    "crops": lambda: nb09.browse_crops(np.zeros((320, 480, 3), dtype=np.uint8)),
 }
 explorers = pytest.mark.parametrize("make", EXPLORERS.values(), ids=EXPLORERS)
 
@@ -192,18 +201,19 @@ def check(explorer: VBox, moved: int, before: str) -> None:
 
 
 def every_explorer_is_here() -> Iterator[str]:
-    for module in (sliders, cells, bottleneck_figures, upload):
+    for module in (nb01, nb02, nb03, nb04, nb06, nb07, nb08, nb09):
         for name, thing in vars(module).items():
             if getattr(thing, "__annotations__", {}).get("return") in (VBox, "VBox"):
                 yield name
 
 
 def test_every_explorer_is_driven():
-    # try_picture has a button instead of sliders: test_own.py.
+    # try_picture has a button instead of sliders: test_nb09.py.
     assert set(every_explorer_is_here()) - {"explorer", "try_picture"} == {
-        *("bottleneck", "module", "heads", "pooling", "browse_predictions"),
-        *("browse_activation_maps", "explore", "squeezed", "speed"),
-        *("browse_features", "browse_views", "browse_attributions", "browse_crops"),
+        *("explore_bottleneck", "explore_squeezed", "explore_module"),
+        *("explore_pooling", "browse_activation_maps", "explore_heads"),
+        *("browse_cells", "explore_speed", "browse_predictions", "browse_features"),
+        *("browse_receptive_fields", "browse_attributions", "browse_crops"),
         "browse_folder",
     }
 
@@ -295,11 +305,11 @@ def test_a_value_of_another_type_changes_nothing(make, wrong):
 
 
 def test_every_preset_sets_all_sliders_at_once():
-    explorer = sliders.module()
+    explorer = nb02.explore_module()
     choice, *others = controls(explorer)
     for name in choice.options:
         choice.value = name
-        preset = sliders.paper_module(name)
+        preset = nb02.paper_module(name)
         assert sorted(c.value for c in others) == sorted(preset.values())
         assert f"reads {preset['in_channels']} channels" in shows(explorer)
         assert set(notes(explorer)) == {""}

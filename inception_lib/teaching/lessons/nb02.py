@@ -1,4 +1,4 @@
-"""An Inception module: its lanes, as thick as their channels, and what they cost."""
+"""02 · The Inception module: what its branches read, and what they cost."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -7,20 +7,30 @@ from typing import Any
 from ipywidgets import IntSlider, ToggleButtons, VBox
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
+from matplotlib.patches import Rectangle
+from torch import Tensor
 
 from ...analysis import costs
 from ...analysis.costs import Cost
+from ...analysis.receptive_field import View
 from ...model import GOOGLENET_WIDTHS, BranchWidths
-from .. import style
-from .explorer import Drawing, explorer
+from ..drawing import (
+    BRANCHES,
+    COLOURS,
+    WIDTH,
+    Drawing,
+    credit,
+    figure,
+    show_image,
+)
+from ..explorer import explorer
 
-BRANCHES = {  # the convolutions of each branch, by their names in the costs
+PARTS = {  # the convolutions of each branch, by their names in the costs
     "1x1": ["1x1"],
     "3x3": ["3x3 reduce", "3x3"],
     "5x5": ["5x5 reduce", "5x5"],
     "pool": ["pool"],
 }
-NAMES = {"1x1": "1×1", "3x3": "3×3", "5x5": "5×5", "pool": "pool"}
 # In inches: the figure, the left edges of the boxes and their width, the numbers.
 HEIGHT, MIDDLE = 4.4, 2.05
 INPUT, FIRST, SECOND, OUTPUT, BOX = 0.3, 1.4, 2.6, 4.0, 0.22
@@ -47,22 +57,22 @@ def draw_module(in_channels: int, map_size: int, **widths: int) -> Drawing:
     w = BranchWidths(**widths)
     parts = costs.inception(in_channels, w, map_size)
     channels = (w.ch1x1, w.ch3x3, w.ch5x5, w.pool_proj)
-    outputs = dict(zip(BRANCHES, channels, strict=True))
-    branches = {b: _sum(parts[name] for name in BRANCHES[b]) for b in BRANCHES}
+    outputs = dict(zip(PARTS, channels, strict=True))
+    branches = {b: _sum(parts[name] for name in PARTS[b]) for b in PARTS}
     total, out = _sum(parts.values()), w.out_channels
     naive = costs.naive_inception(in_channels, w, map_size)
     plain = costs.convolution(in_channels, out, 3, map_size)
     wide = in_channels + out - w.pool_proj
 
     # One axes in inches for all of it: several, with ticks, are slow to draw.
-    fig, ax = style.figure(HEIGHT)
+    fig, ax = figure(HEIGHT)
     fig.set_layout_engine("none")
     ax.set_position([0, 0, 1, 1])
-    ax.set_xlim(0, style.WIDTH)
+    ax.set_xlim(0, WIDTH)
     ax.set_ylim(0, HEIGHT)
     ax.axis("off")
     title = f"{in_channels} → {out} channels on a {map_size}×{map_size} map"
-    ax.text(style.WIDTH / 2, HEIGHT - 0.2, title, ha="center", va="center", fontsize=11)
+    ax.text(WIDTH / 2, HEIGHT - 0.2, title, ha="center", va="center", fontsize=11)
     _lanes(ax, in_channels, w)
     _table(ax, outputs, branches, total)
     rows = {
@@ -73,16 +83,17 @@ def draw_module(in_channels: int, map_size: int, **widths: int) -> Drawing:
     _bars(ax, rows)
 
     told = "; ".join(
-        f"{NAMES[b]} {_lane_told(b, w)}, {cost.parameters:,} parameters, "
+        f"{BRANCHES[b]} {_lane_told(b, w)}, {cost.parameters:,} parameters, "
         f"{_millions(cost)} million multiply-adds"
         for b, cost in branches.items()
     )
-    return fig, (
+    return Drawing(
+        fig,
         f"A module that reads {in_channels} channels on a {map_size}×{map_size} map. "
         f"{told}. In all {out} channels, {total.parameters:,} parameters, "
         f"{_millions(total)} million multiply-adds; a naive module puts out {wide} "
         f"channels for {_millions(_sum(naive.values()))} million, a plain 3×3 layer "
-        f"{out} channels for {_millions(plain)} million."
+        f"{out} channels for {_millions(plain)} million.",
     )
 
 
@@ -140,8 +151,8 @@ def _lanes(ax: Axes, in_channels: int, w: BranchWidths) -> None:
         top -= height * inch + gap
         x, at, thick = INPUT + BOX, MIDDLE, in_channels
         for left, name, channels, kind in boxes:
-            colour = style.COLOURS[kind]
-            tint = style.COLOURS["light"] if x == INPUT + BOX else colour
+            colour = COLOURS[kind]
+            tint = COLOURS["light"] if x == INPUT + BOX else colour
             band(x, at, thick, left, y, channels, tint + "66")
             box(left, y, channels, colour)
             label(left, y, channels, f"{name}: {channels}")
@@ -150,7 +161,7 @@ def _lanes(ax: Axes, in_channels: int, w: BranchWidths) -> None:
         above -= thick * inch
         band(x, y, thick, OUTPUT, end, thick, colour + "66")
         box(OUTPUT, end, thick, colour)
-    box(INPUT, MIDDLE, in_channels, style.COLOURS["trunk"])
+    box(INPUT, MIDDLE, in_channels, COLOURS["trunk"])
     label(INPUT, MIDDLE, in_channels, f"input\n{in_channels}")
     label(OUTPUT, MIDDLE, w.out_channels, f"output\n{w.out_channels}")
     ax.add_collection(PolyCollection(shapes, facecolors=colours, linewidths=0))
@@ -158,7 +169,9 @@ def _lanes(ax: Axes, in_channels: int, w: BranchWidths) -> None:
 
 def _table(ax: Axes, outputs: dict, branches: dict[str, Cost], total: Cost) -> None:
     rows = [f"{'':6}{'outputs':>8}{'parameters':>12}{'mult-adds':>12}"]
-    rows += [_row(NAMES[b], channels, branches[b]) for b, channels in outputs.items()]
+    rows += [
+        _row(BRANCHES[b], channels, branches[b]) for b, channels in outputs.items()
+    ]
     rows += [_row("all", sum(outputs.values()), total)]
     marks = ["trunk", *outputs, "trunk"]
     look: dict[str, Any] = {"family": "monospace", "fontsize": 8, "va": "center"}
@@ -167,7 +180,7 @@ def _table(ax: Axes, outputs: dict, branches: dict[str, Cost], total: Cost) -> N
         weight = "bold" if mark == "trunk" else "normal"
         ax.text(TABLE, y, row, weight=weight, **look)
         if mark != "trunk":
-            ax.text(TABLE - 0.15, y, "■", color=style.COLOURS[mark], **look)
+            ax.text(TABLE - 0.15, y, "■", color=COLOURS[mark], **look)
 
 
 def _row(name: str, channels: int, cost: Cost) -> str:
@@ -186,7 +199,7 @@ def _bars(ax: Axes, rows: dict[str, dict[str, Cost]]) -> None:
             end = x + cost.multiply_adds * inch
             low, high = y - 0.15, y + 0.15
             shapes.append([(x, low), (x, high), (end, high), (end, low)])
-            colours.append(style.COLOURS[kind])
+            colours.append(COLOURS[kind])
             x = end
         ax.text(x, y, f" {totals[i] / 1e6:,.0f}", va="center", fontsize=9)
     ax.add_collection(PolyCollection(shapes, facecolors=colours, linewidths=0))
@@ -200,7 +213,7 @@ def paper_module(name: str) -> dict[str, int]:
     return {"in_channels": in_channels, "map_size": map_size, **widths}
 
 
-def module(name: str = "3a") -> VBox:
+def explore_module(name: str = "3a") -> VBox:
     """Explore ``draw_module``, from the paper's module ``name`` on."""
     presets = {name: paper_module(name) for name in GOOGLENET_WIDTHS}
     start = presets[name]
@@ -224,3 +237,103 @@ def module(name: str = "3a") -> VBox:
         controls[field] = IntSlider(start[field], 8, LIMITS[field], 8, description=word)
     units = dict.fromkeys(words, "channels")
     return explorer(draw_module, controls, units, presets)
+
+
+KERNELS = ["1x1", "3x3", "5x5"]
+
+
+def crop(image: Tensor, spot: tuple[int, int], side: int) -> Tensor:
+    """The square of ``side`` pixels around ``spot``, cut off where the image ends.
+
+    ``image`` H×W, ``spot`` its column and row, ``side`` odd.
+    """
+    x, y = spot
+    half = side // 2
+    return image[max(0, y - half) : y + half + 1, max(0, x - half) : x + half + 1]
+
+
+def draw_receptive_fields(
+    image: Tensor, spots: dict[str, tuple[int, int]], views: dict[str, View]
+) -> Drawing:
+    """A row per spot of an H×W uint8 image: where three branches look, what they see.
+
+    ``views`` are those of one module, as ``inception_views`` returns them.
+    """
+    fig, axes = figure(2.15 * len(spots) + 0.3, len(spots), 4)
+    grey = {"vmin": 0, "vmax": 255}
+    sides = {branch: views[branch].largest for branch in KERNELS}
+    told = []
+    for row, (name, (x, y)) in zip(axes.reshape(-1, 4), spots.items(), strict=True):
+        show_image(row[0], image.numpy(), name, **grey)
+        looks = zip(KERNELS, ["-", "--", ":"], row[1:], strict=True)
+        for branch, dash, ax in looks:
+            side, colour = sides[branch], COLOURS[branch]
+            corner = (x - side / 2, y - side / 2)
+            square: dict[str, Any] = {"fill": False, "ec": colour, "lw": 2, "ls": dash}
+            row[0].add_patch(Rectangle(corner, side, side, **square))
+            title = f"{BRANCHES[branch]} sees {side}×{side} pixels"
+            seen = crop(image, (x, y), side)
+            show_image(ax, seen.numpy(), title, **grey)
+            greys = f"from {int(seen.min())} to {int(seen.max())}"
+            told.append(f"{name}, {title}, greys {greys}")
+            ax.spines[:].set(visible=True, color=colour, lw=2, ls=dash)
+        row[0].set_xlim(-0.5, image.shape[1] - 0.5)
+        row[0].set_ylim(image.shape[0] - 0.5, -0.5)
+    credit(fig)
+    return Drawing(
+        fig,
+        f"A solar cell with three squares drawn around {' and around '.join(spots)}, "
+        f"and what is inside of each (black is 0, white 255): {'; '.join(told)}.",
+    )
+
+
+def draw_ranges(modules: dict[str, dict[str, View]], image_size: int = 224) -> Drawing:
+    """A bar per module from its smallest view to its largest, and the image's side."""
+    fig, ax = figure(3.2)
+    ranges = {
+        name: (min(v.smallest for v in views), max(v.largest for v in views))
+        for name, views in ((n, branches.values()) for n, branches in modules.items())
+    }
+    for name, (low, high) in ranges.items():
+        ax.barh(name, high - low, 0.55, low, color=COLOURS["trunk"])
+        ax.text(low, name, f"{low} ", ha="right", va="center", fontsize=9)
+        ax.text(high, name, f" {high}", va="center", fontsize=9)
+    ax.axvline(image_size, color=COLOURS["3x3"], ls="--")
+    ax.text(image_size, 0, f" the image: {image_size}", va="center", fontsize=9)
+    ax.invert_yaxis()
+    ax.set_xlim(0)
+    ax.set_xlabel("side of what a place sees (pixels of the image)")
+    ax.set_title("Views that a module hands on, from smallest to largest", fontsize=11)
+    told = ", ".join(f"{name} {low} to {high}" for name, (low, high) in ranges.items())
+    return Drawing(
+        fig,
+        f"Bars from the smallest to the largest view of each module, in pixels: {told}."
+        f" A dashed line marks the image's {image_size}.",
+    )
+
+
+def draw_maps(image: Tensor, maps: dict[str, Tensor]) -> Drawing:
+    """An H×W image (0 to 1) and maps of the same size, each on a scale of its own.
+
+    A scale ends below the highest tenth of what is above 0, so that a bright edge
+    leaves the rest its contrast. The names begin with the branch,
+    such as "3×3 slant", and give the frame's colour.
+    """
+    fig, axes = figure(3.8, 2, -(-(len(maps) + 1) // 2))
+    axes, told = axes.ravel(), []
+    for ax in axes:
+        ax.set_axis_off()
+    show_image(axes[0], image.numpy(), "the image", vmin=0, vmax=1)
+    for ax, (name, values) in zip(axes[1:], maps.items(), strict=False):
+        ax.set_axis_on()
+        above = values[values > 0]
+        top = float(above.quantile(0.9)) if len(above) else 1.0
+        show_image(ax, values.numpy(), name, cmap="cividis", vmin=0, vmax=top)
+        share = (values > top / 2).float().mean()
+        told.append(f"{name} answers clearly at {share:.0%} of the places")
+        branch = name.split()[0].replace("×", "x")
+        ax.spines[:].set(visible=True, color=COLOURS[branch], lw=3)
+    credit(fig)
+    return Drawing(
+        fig, f"A solar cell, and what comes out of each branch: {'; '.join(told)}."
+    )

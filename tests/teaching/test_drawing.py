@@ -1,46 +1,52 @@
 """The look: one width, PNG with a description, no pyplot, colours that differ."""
 
 import ast
+import base64
 import io
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
+from IPython.core.formatters import DisplayFormatter
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from inception_lib.teaching import style
+from inception_lib.teaching import drawing
 
-LIBRARY = Path(style.__file__).parents[1]
+LIBRARY = Path(drawing.__file__).parents[1]
 BRANCHES = ["1x1", "3x3", "5x5", "pool", "auxiliary", "trunk"]
+
+
+def decoded(shown: drawing.Drawing) -> io.BytesIO:
+    return io.BytesIO(base64.b64decode(shown.png()))
 
 
 def test_every_figure_has_the_same_width_whatever_it_holds():
     for rows, columns in ((1, 1), (2, 3)):
-        fig, _ = style.figure(3.0, rows, columns)
-        picture = Image.open(io.BytesIO(style.png(fig, "an empty figure").data))
+        fig, _ = drawing.figure(3.0, rows, columns)
+        picture = Image.open(decoded(drawing.Drawing(fig, "an empty figure")))
         assert picture.size == (800, 300)
 
 
 @pytest.mark.parametrize("alt", ["", "  ", "a figure"])
 def test_a_figure_without_a_description_is_refused(alt):
     with pytest.raises(ValueError, match="describe the figure"):
-        style.png(style.figure()[0], alt)
+        drawing.Drawing(drawing.figure()[0], alt).png()
 
 
-def test_the_description_is_stored_in_the_notebook(monkeypatch):
-    shown: list = []
-    monkeypatch.setattr(style, "display", shown.append)
-    style.show(style.figure()[0], "an empty figure, for a test")
-    data, metadata = shown[0]._repr_mimebundle_()
-    assert list(data) == ["image/png"]
+def test_as_a_cells_last_value_it_shows_itself_and_its_description():
+    shown = drawing.Drawing(drawing.figure()[0], "an empty figure, for a test")
+    data, metadata = DisplayFormatter().format(shown)
+    assert sorted(data) == ["image/png", "text/plain"]
+    assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
+    assert data["text/plain"] == "<Drawing>"  # compared, so the same everywhere
     assert metadata["image/png"]["alt"] == "an empty figure, for a test"
 
 
 def test_grey_pictures_are_grey_and_without_ticks():
-    _, ax = style.figure()
-    style.picture(ax, np.zeros((4, 4)), "black")
+    _, ax = drawing.figure()
+    drawing.show_image(ax, np.zeros((4, 4)), "black")
     assert ax.images[0].cmap.name == "gray"
     assert len(ax.get_xticks()) == len(ax.get_yticks()) == 0
 
@@ -53,7 +59,7 @@ def luminance(colour):
 
 
 def test_branch_colours_differ_and_can_be_seen_on_white():
-    colours = {name: to_rgb(style.COLOURS[name]) for name in BRANCHES}
+    colours = {name: to_rgb(drawing.COLOURS[name]) for name in BRANCHES}
     for one, other in combinations(BRANCHES, 2):
         apart = np.abs(np.subtract(colours[one], colours[other])).max()
         assert apart > 0.15, (one, other)
@@ -66,7 +72,7 @@ def test_branch_colours_differ_and_can_be_seen_on_white():
 
 @pytest.mark.parametrize("branch", ["3x3", "5x5"])
 def test_a_reduction_is_the_lighter_tint_of_its_branch(branch):
-    full, tint = (to_rgb(style.COLOURS[k]) for k in (branch, f"{branch} reduce"))
+    full, tint = (to_rgb(drawing.COLOURS[k]) for k in (branch, f"{branch} reduce"))
     assert luminance(tint) > luminance(full)
     assert np.argmax(tint) == np.argmax(full)
 

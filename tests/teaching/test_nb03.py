@@ -6,7 +6,8 @@ import torch
 from ipywidgets import BoundedIntText, IntSlider, ToggleButtons
 from widgets import alt, notes, parts, rectangles
 
-from inception_lib.teaching import pooling_figures, sliders
+from inception_lib.teaching.heatmap import colour_scale
+from inception_lib.teaching.lessons import nb03
 
 
 def texts(figure) -> list[str]:
@@ -14,7 +15,7 @@ def texts(figure) -> list[str]:
 
 
 def test_googlenets_ending_is_drawn_with_its_numbers():
-    figure, text = sliders.draw_pooling(7, 1024, 1000)
+    figure, text = nb03.draw_pooling(7, 1024, 1000)
     assert texts(figure) == [
         "7×7 × 1024 × 1000 = 50,176,000",
         "1024 × 1000 = 1,024,000",
@@ -30,12 +31,12 @@ def test_bars_are_as_long_as_the_live_layers_weights(numbers):
         torch.nn.Linear(y.numel(), classes, device="meta").weight.numel()
         for y in (x.flatten(1), x.mean((2, 3)))
     ]
-    figure, _ = sliders.draw_pooling(*numbers)
+    figure, _ = nb03.draw_pooling(*numbers)
     assert [bar.get_width() for bar in rectangles(figure.axes[0])] == live
 
 
 def test_on_a_map_of_one_place_there_is_no_difference():
-    figure, text = sliders.draw_pooling(1, 64, 10)
+    figure, text = nb03.draw_pooling(1, 64, 10)
     assert "no difference" in text
     assert "no difference" in figure.axes[0].get_title()
 
@@ -43,11 +44,11 @@ def test_on_a_map_of_one_place_there_is_no_difference():
 @pytest.mark.parametrize("numbers", [(0, 1, 1), (1, 0, 1), (1, 1, 0)])
 def test_nothing_to_connect_is_refused(numbers):
     with pytest.raises(ValueError, match="positive"):
-        sliders.draw_pooling(*numbers)
+        nb03.draw_pooling(*numbers)
 
 
 def test_a_moved_slider_and_a_typed_number_draw_anew():
-    explorer = sliders.pooling()
+    explorer = nb03.explore_pooling()
     parts(explorer, IntSlider)[0].value = 14
     assert alt(explorer).startswith("A map of 14×14 with 1024 channels")
     parts(explorer, BoundedIntText)[2].value = 2
@@ -56,7 +57,7 @@ def test_a_moved_slider_and_a_typed_number_draw_anew():
 
 @pytest.mark.parametrize("number", range(3))
 def test_both_ends_of_every_slider_are_drawn(number):
-    explorer = sliders.pooling()
+    explorer = nb03.explore_pooling()
     slider = parts(explorer, IntSlider)[number]
     before = alt(explorer)
     for value in (slider.min, slider.max):
@@ -66,7 +67,7 @@ def test_both_ends_of_every_slider_are_drawn(number):
 
 
 def test_every_control_has_a_visible_name_and_a_unit():
-    for row in sliders.pooling().children[:-1]:
+    for row in nb03.explore_pooling().children[:-1]:
         assert row.children[0].description and row.children[2].value
 
 
@@ -81,23 +82,23 @@ def walk():
 
 def test_the_map_is_told_with_its_peak_and_its_mean(walk):
     images, maps, titles = walk
-    _, text = sliders.draw_activation_map(images[1], maps[1], titles[1], scale=2.0)
+    _, text = nb03.draw_activation_map(images[1], maps[1], titles[1], scale=2.0)
     assert text.startswith("two.")
     assert "mean -0.1, highest +14.0 at lower right, lowest -1.0" in text
 
 
 def test_the_map_is_laid_over_the_image_place_by_place(walk):
     images, maps, titles = walk
-    figure, _ = sliders.draw_activation_map(
+    figure, _ = nb03.draw_activation_map(
         images[1], maps[1], titles[1], scale=2.0, smooth=False
     )
     overlay = figure.axes[1].images[1].get_array()
     assert overlay.shape == (30, 30)
-    assert overlay[-1, -1] == 14.0 and overlay[0, 0] == -1.0
+    assert overlay[-1, -1] == 7.0 and overlay[0, 0] == -0.5
 
 
 def test_walking_through_the_maps(walk):
-    explorer = sliders.browse_activation_maps(*walk)
+    explorer = nb03.browse_activation_maps(*walk)
     cell = parts(explorer, IntSlider)[0]
     told = []
     for cell.value in range(1, 4):
@@ -107,7 +108,7 @@ def test_walking_through_the_maps(walk):
 
 
 def test_the_true_resolution_can_be_shown(walk):
-    explorer = sliders.browse_activation_maps(*walk)
+    explorer = nb03.browse_activation_maps(*walk)
     parts(explorer, IntSlider)[0].value = 2
     smoothed = explorer.children[-1].value
     parts(explorer, ToggleButtons)[0].value = "as computed"
@@ -118,8 +119,8 @@ def test_the_true_resolution_can_be_shown(walk):
 @pytest.mark.parametrize("value", [0.0, -3.0, 5.0])
 def test_a_flat_map_is_drawn_without_a_warning(value):
     image = torch.zeros(1, 8, 8, dtype=torch.uint8)
-    scale = sliders.colour_scale(torch.full((1, 2, 2), value))
-    sliders.draw_activation_map(image, torch.full((2, 2), value), "flat", scale=scale)
+    scale = colour_scale(torch.full((1, 2, 2), value))
+    nb03.draw_activation_map(image, torch.full((2, 2), value), "flat", scale=scale)
 
 
 @pytest.mark.parametrize("drop", range(3))
@@ -127,16 +128,16 @@ def test_lengths_that_differ_and_nothing_at_all_are_refused(walk, drop):
     given = list(walk)
     given[drop] = given[drop][1:]
     with pytest.raises(ValueError, match="as many of each"):
-        sliders.browse_activation_maps(*given)
+        nb03.browse_activation_maps(*given)
     with pytest.raises(ValueError, match="at least one"):
-        sliders.browse_activation_maps(*(part[:0] for part in walk))
+        nb03.browse_activation_maps(*(part[:0] for part in walk))
 
 
 def test_what_is_kept_is_told_with_mean_and_maximum():
     maps = torch.zeros(2, 2, 2)
     maps[0, 0, 0], maps[1] = 4.0, 2.0
     image = torch.zeros(1, 8, 8, dtype=torch.uint8)
-    figure, text = pooling_figures.kept(image, maps, {"peak": 0, "area": 1})
+    figure, text = nb03.draw_kept(image, maps, {"peak": 0, "area": 1})
     assert "peak, channel 0, mean 1.00, max 4.00" in text
     assert "area, channel 1, mean 2.00, max 2.00" in text
     assert "CC BY-NC-SA" in figure.get_supxlabel()
@@ -144,7 +145,7 @@ def test_what_is_kept_is_told_with_mean_and_maximum():
 
 def test_the_reached_places_are_counted():
     sent = {"average": torch.full((2, 3), 1 / 6), "maximum": torch.eye(2, 3)[:, :]}
-    _, text = pooling_figures.gradients(torch.rand(2, 3), sent)
+    _, text = nb03.draw_gradients(torch.rand(2, 3), sent)
     assert "average reaches 6 places with 0.1667 each" in text
     assert "maximum reaches 2 places with 1.0000 each" in text
 
@@ -158,6 +159,6 @@ def test_the_best_rate_of_each_ending_is_told():
     ]
     rows += [("trained", "maximum", 1.0, score) for score in (0.2, 0.4)]
     columns = ["trunk", "ending", "lr", "accuracy"]
-    _, text = pooling_figures.rates(pd.DataFrame(rows, columns=columns))
+    _, text = nb03.draw_rates(pd.DataFrame(rows, columns=columns))
     assert "trained, flatten: 0.700 ± 0.141 at a rate of 0.1" in text
     assert "trained, average: 0.500" in text and "maximum: 0.300" in text

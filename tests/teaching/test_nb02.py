@@ -1,6 +1,5 @@
 """02's explorer, its figures and its game, beside live modules and plain counting."""
 
-import importlib
 import itertools
 
 import numpy as np
@@ -12,8 +11,9 @@ from widgets import alt, notes, parts, rectangles
 
 from inception_lib import GOOGLENET_WIDTHS, BranchWidths, GoogLeNet, Inception
 from inception_lib.analysis.receptive_field import inception_views
-from inception_lib.teaching import exercises, module_figures, sliders, style
-from inception_lib.teaching.exercises import nb02
+from inception_lib.teaching import exercises
+from inception_lib.teaching.exercises.nb02 import cheapest, multiply_adds
+from inception_lib.teaching.lessons import nb02
 
 SMALL = {
     "in_channels": 24,
@@ -36,18 +36,17 @@ def live_multiply_adds(module, in_channels, side) -> int:
 
 def boxes(figure) -> list[tuple[float, float]]:
     """Left edge and height (inches) of each box of the drawing."""
-    module = importlib.import_module("inception_lib.teaching.sliders.module")
     found = []
     for path in figure.axes[0].collections[0].get_paths():
         (x, low), (_, high), (right, high_after), *_ = path.vertices
-        if right - x == pytest.approx(module.BOX):
+        if right - x == pytest.approx(nb02.BOX):
             assert high == pytest.approx(high_after)
             found.append((round(x, 2), round(high - low, 9)))
     return sorted(found)
 
 
 def test_the_lanes_are_as_thick_as_their_channels():
-    found = boxes(sliders.draw_module(**SMALL)[0])
+    found = boxes(nb02.draw_module(**SMALL)[0])
     edges = sorted({x for x, _ in found})
     inch = found[0][1] / SMALL["in_channels"]
     heights = [[round(h / inch, 4) for x, h in found if x == edge] for edge in edges]
@@ -55,8 +54,8 @@ def test_the_lanes_are_as_thick_as_their_channels():
 
 
 def test_a_wider_lane_leaves_the_scale_of_the_others_alone():
-    narrow, _ = sliders.draw_module(**sliders.paper_module("3a"))
-    wide, _ = sliders.draw_module(**sliders.paper_module("3a") | {"ch5x5": 40})
+    narrow, _ = nb02.draw_module(**nb02.paper_module("3a"))
+    wide, _ = nb02.draw_module(**nb02.paper_module("3a") | {"ch5x5": 40})
     grown = [(b, a) for b, a in zip(boxes(narrow), boxes(wide), strict=True) if a != b]
     assert len(grown) == 2  # in the lane and in the output
     assert all(a[1] / b[1] == pytest.approx(40 / 32) for b, a in grown)
@@ -70,7 +69,7 @@ def test_the_papers_modules_are_told_as_the_network_has_them(name):
     module.register_forward_hook(lambda _, x, y: seen.append((x[0].shape, y.shape)))
     model(torch.empty(1, 3, 224, 224, device="meta"))
     (given, made) = seen[0]
-    _, text = sliders.draw_module(**sliders.paper_module(name))
+    _, text = nb02.draw_module(**nb02.paper_module(name))
     count = sum(p.numel() for p in module.parameters())
     multiply_adds = live_multiply_adds(module, given[1], given[2])
     assert f"reads {given[1]} channels on a {given[2]}×{given[2]} map" in text
@@ -81,7 +80,7 @@ def test_the_papers_modules_are_told_as_the_network_has_them(name):
 
 
 def test_the_comparison_with_the_naive_module_and_a_plain_layer():
-    _, text = sliders.draw_module(**sliders.paper_module("3a"))
+    _, text = nb02.draw_module(**nb02.paper_module("3a"))
     naive = 28**2 * 192 * (64 + 9 * 128 + 25 * 32)
     plain = 28**2 * 192 * 9 * 256
     assert f"puts out {192 + 64 + 128 + 32} channels for {naive / 1e6:.1f}" in text
@@ -89,7 +88,7 @@ def test_the_comparison_with_the_naive_module_and_a_plain_layer():
 
 
 def test_bars_are_as_long_as_the_multiply_adds():
-    figure, _ = sliders.draw_module(**SMALL)
+    figure, _ = nb02.draw_module(**SMALL)
     lengths: dict[float, float] = {}
     for path in figure.axes[0].collections[1].get_paths():
         (left, low), _, (right, _), *_ = np.asarray(path.vertices)
@@ -108,39 +107,38 @@ def test_bars_are_as_long_as_the_multiply_adds():
 @pytest.mark.parametrize("field", SMALL)
 def test_a_number_below_1_is_refused(field):
     with pytest.raises(ValueError, match="must be a positive integer"):
-        sliders.draw_module(**SMALL | {field: 0})
+        nb02.draw_module(**SMALL | {field: 0})
 
 
 @pytest.fixture
 def redraws(monkeypatch):
     """The arguments of each redraw."""
-    module = importlib.import_module("inception_lib.teaching.sliders.module")
-    calls, draw = [], module.draw_module
+    calls, draw = [], nb02.draw_module
 
     def counted(**values):
         calls.append(values)
         return draw(**values)
 
-    monkeypatch.setattr(module, "draw_module", counted)
+    monkeypatch.setattr(nb02, "draw_module", counted)
     return calls
 
 
 @pytest.mark.parametrize("name", GOOGLENET_WIDTHS)
 def test_a_preset_sets_all_sliders_with_one_redraw(name, redraws):
-    explorer = sliders.module("3b" if name == "3a" else "3a")
+    explorer = nb02.explore_module("3b" if name == "3a" else "3a")
     presets = parts(explorer, ToggleButtons)[0]
     redraws.clear()
     presets.value = name
-    assert redraws == [sliders.paper_module(name)]
+    assert redraws == [nb02.paper_module(name)]
     found = [slider.value for slider in parts(explorer, IntSlider)]
-    assert found == [sliders.paper_module(name)[field] for field in FIELDS]
+    assert found == [nb02.paper_module(name)[field] for field in FIELDS]
     assert presets.value == name
-    _, text = sliders.draw_module(**sliders.paper_module(name))
+    _, text = nb02.draw_module(**nb02.paper_module(name))
     assert alt(explorer) == text
 
 
 def test_a_moved_slider_lets_the_preset_go_and_finds_it_again(redraws):
-    explorer = sliders.module("4c")
+    explorer = nb02.explore_module("4c")
     presets, slider = parts(explorer, ToggleButtons)[0], parts(explorer, IntSlider)[3]
     assert presets.value == "4c"
     redraws.clear()
@@ -152,8 +150,8 @@ def test_a_moved_slider_lets_the_preset_go_and_finds_it_again(redraws):
     assert len(redraws) == 3
 
 
-def test_both_ends_of_every_slider_are_drawn():
-    explorer = sliders.module()
+def test_both_ends_of_every_slider_change_the_picture():
+    explorer = nb02.explore_module()
     for slider in parts(explorer, IntSlider):
         for value in (slider.min, slider.max):
             before, slider.value = alt(explorer), value
@@ -166,13 +164,13 @@ def test_both_ends_of_every_slider_are_drawn():
 
 
 def test_any_number_can_be_typed():
-    explorer = sliders.module()
+    explorer = nb02.explore_module()
     parts(explorer, BoundedIntText)[1].value = 13
     assert "1×1 to 13 channels" in alt(explorer)
 
 
 def test_every_control_has_a_visible_name_and_a_unit():
-    explorer = sliders.module()
+    explorer = nb02.explore_module()
     for row in explorer.children[2:-1]:
         slider, _, unit, _ = row.children
         assert slider.description and unit.value == "channels"
@@ -182,45 +180,17 @@ def test_every_control_has_a_visible_name_and_a_unit():
     assert set(limits) == {(8, 8)}
 
 
-def test_an_explorer_without_presets_has_no_buttons():
-    slider = IntSlider(1, 1, 3, description="n")
-
-    def draw(n):
-        return style.figure()[0], f"a picture of the number {n}"
-
-    explorer = sliders.explorer(draw, {"n": slider}, {"n": ""})
-    assert parts(explorer, ToggleButtons) == []
-
-
-def test_a_preset_that_is_refused_says_so_beside_the_buttons():
-    slider = IntSlider(1, 1, 3, description="n")
-
-    def draw(n):
-        if n == 3:
-            raise ValueError("3 is too many")
-        return style.figure()[0], f"a picture of the number {n}"
-
-    presets = {"two": {"n": 2}, "three": {"n": 3}}
-    explorer = sliders.explorer(draw, {"n": slider}, {"n": ""}, presets)
-    buttons = parts(explorer, ToggleButtons)[0]
-    assert buttons.value is None
-    buttons.value = "three"
-    assert "3 is too many" in notes(explorer)[0] and alt(explorer).endswith("1")
-    buttons.value = "two"
-    assert notes(explorer) == ["", ""] and alt(explorer).endswith("2")
-
-
 def test_a_crop_ends_where_the_image_ends():
     image = torch.arange(100).reshape(10, 10)
-    middle = module_figures.crop(image, (4, 5), 3)
+    middle = nb02.crop(image, (4, 5), 3)
     assert middle.tolist() == [[43, 44, 45], [53, 54, 55], [63, 64, 65]]
-    assert module_figures.crop(image, (9, 0), 3).tolist() == [[8, 9], [18, 19]]
+    assert nb02.crop(image, (9, 0), 3).tolist() == [[8, 9], [18, 19]]
 
 
 def test_the_views_are_drawn_as_large_as_they_are():
     image = torch.zeros(120, 120, dtype=torch.uint8)
     views = inception_views(GoogLeNet(aux_logits=False))["3a"]
-    figure, text = module_figures.draw_views(image, {"a spot": (60, 60)}, views)
+    figure, text = nb02.draw_receptive_fields(image, {"a spot": (60, 60)}, views)
     squares = [patch.get_width() for patch in rectangles(figure.axes[0])]
     assert squares == [27, 43, 59]
     shown = [ax.images[0].get_array().shape for ax in figure.axes[1:]]
@@ -230,13 +200,13 @@ def test_the_views_are_drawn_as_large_as_they_are():
 
 def test_the_ranges_are_told():
     views = inception_views(GoogLeNet(aux_logits=False))
-    _, text = module_figures.draw_ranges(views)
+    _, text = nb02.draw_ranges(views)
     assert "3a 27 to 59" in text and "5b 75 to 715" in text
 
 
 def test_maps_without_any_answer_are_drawn():
     maps = {"1×1 none": torch.zeros(4, 4), "pool all": torch.ones(4, 4)}
-    _, text = module_figures.draw_maps(torch.zeros(4, 4), maps)
+    _, text = nb02.draw_maps(torch.zeros(4, 4), maps)
     assert "none answers clearly at 0%" in text
     assert "all answers clearly at 100%" in text
 
@@ -250,19 +220,19 @@ def test_the_best_of_the_budget_game_is_the_best_of_all():
     cost = 256 * (one + red3 + red5 + pool) + 9 * red3 * three + 25 * red5 * five
     allowed = (one >= 64) & (three >= 96) & (five >= 48) & (pool >= 32)
     least = int(cost[allowed].min()) * 28 * 28
-    assert nb02.multiply_adds(nb02.cheapest()) == least
+    assert multiply_adds(cheapest()) == least
     # Nor does any wider reduction help.
-    best = nb02.cheapest()
+    best = cheapest()
     for more3, more5 in itertools.product((0, 8, 16), repeat=2):
         wider = BranchWidths(
             *(best.ch1x1, best.ch3x3red + more3, best.ch3x3),
             *(best.ch5x5red + more5, best.ch5x5, best.pool_proj),
         )
-        assert nb02.multiply_adds(wider) >= least
+        assert multiply_adds(wider) >= least
 
 
 def test_the_rest_may_go_to_the_pooling_as_well():
-    best = nb02.cheapest()
+    best = cheapest()
     check = exercises.EXERCISES["02.4"].diagnose
     other = BranchWidths(
         *(best.ch1x1 - 64, best.ch3x3red, best.ch3x3),

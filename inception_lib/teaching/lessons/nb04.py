@@ -1,17 +1,101 @@
-"""Pictures and tables of experiments with and without heads.
-
-A table of runs has the columns heads, batch_norm (both True or False), seed, epoch,
-accuracy and roc_auc (on the validation set), a row per run and epoch.
-"""
+"""04 · Auxiliary heads: gradients along the trunk, experiments with and without."""
 
 from itertools import combinations
+from math import log10
 from statistics import mean
 
 import pandas as pd
+from ipywidgets import IntSlider, ToggleButtons, VBox
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from . import style
+from ...analysis.gradients import LossGradients
+from ..drawing import (
+    COLOURS,
+    Drawing,
+    figure,
+    series,
+)
+from ..explorer import explorer
+
+# (initialisation, convolutions, moment) -> what was measured there
+Measured = dict[tuple[str, str, str], LossGradients]
+LOWEST, HIGHEST = -8, 2  # powers of ten on the vertical axis, the same for all pictures
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")  # quicker to draw than TeX
+TAPS = {"head 1": "4a", "head 2": "4d"}
+
+
+def draw_heads(
+    measured: Measured,
+    initialisation: str,
+    convolutions: str,
+    moment: str,
+    head1: int,
+    head2: int,
+) -> Drawing:
+    """Gradient norm over weight norm in each stage, without the heads and with them.
+
+    ``head1`` and ``head2`` are the weights of their losses in percent of the output's.
+    It is added up from the stored inner products: nothing is trained or run backward.
+    Raises ValueError where nothing was measured.
+    """
+    key = (initialisation, convolutions, moment)
+    if key not in measured:
+        raise ValueError(f"nothing was measured for {', '.join(key)}")
+    stored = measured[key]
+    alone = stored.relative(0, 0).tolist()
+    both = stored.relative(head1 / 100, head2 / 100).tolist()
+
+    fig, ax = figure(3.4)
+    fig.set_layout_engine(None)  # a fixed place: quicker, and nothing jumps
+    fig.subplots_adjust(0.1, 0.17, 0.98, 0.9)
+    for values, dash, mark, colour, label in (
+        (alone, "--", "s", "trunk", "output's loss alone"),
+        (both, "-", "o", "auxiliary", f"with {head1 / 100:.2f} and {head2 / 100:.2f}"),
+    ):
+        heights = [max(LOWEST, log10(max(value, 1e-30))) for value in values]
+        look = {"ls": dash, "marker": mark, "color": COLOURS[colour], "ms": 5}
+        ax.plot(range(len(heights)), heights, label=label, **look)
+    for name, stage in TAPS.items():
+        place = stored.stages.index(stage)
+        ax.axvline(place, color=COLOURS["auxiliary"], lw=0.8, ls=":")
+        ax.text(place, LOWEST + 0.2, f" {name}", fontsize=9)
+    ax.set_xticks(range(len(alone)), stored.stages, fontsize=9)
+    powers = range(LOWEST, HIGHEST + 1, 2)
+    ax.set_yticks(powers, [f"10{str(n).translate(RAISED)}" for n in powers])
+    ax.set_ylim(LOWEST, HIGHEST)
+    ax.set_xlabel("stage of the trunk (image on the left, output on the right)")
+    ax.set_ylabel("gradient norm / weight norm", fontsize=9)
+    ax.legend(fontsize=9, frameon=False, loc="upper left")
+    change = f"{alone[0]:.0e} → {both[0]:.0e}"
+    ax.set_title(f"{', '.join(key)}; first layer: {change}", fontsize=10)
+    return Drawing(
+        fig,
+        f"Gradient norm over weight norm along the trunk, {', '.join(key)}. "
+        f"Output's loss alone: {alone[0]:.0e} in the first layer, {alone[-1]:.0e} in "
+        f"the last. With weights {head1 / 100:.2f} (head 1) and {head2 / 100:.2f} "
+        f"(head 2): {both[0]:.0e} in the first, {both[-1]:.0e} in the last. "
+        "What lies behind a head doesn't change.",
+    )
+
+
+def explore_heads(measured: Measured) -> VBox:
+    """Explore ``draw_heads``: three switches, and the weight of each head."""
+    names = ("initialisation", "convolutions", "moment")
+    controls = {
+        name: ToggleButtons(
+            options=list(dict.fromkeys(key[i] for key in measured)), description=name
+        )
+        for i, name in enumerate(names)
+    }
+    controls["head1"] = IntSlider(30, 0, 100, description="head 1")
+    controls["head2"] = IntSlider(30, 0, 100, description="head 2")
+    unit = "% of the weight of the output's loss"
+    return explorer(
+        lambda **values: draw_heads(measured, **values),
+        controls,
+        {"head1": unit, "head2": unit},
+    )
+
 
 FORMS = {True: "batch norm", False: "plain"}
 LOOKS = {  # heads -> label, dash, marker, colour
@@ -19,22 +103,20 @@ LOOKS = {  # heads -> label, dash, marker, colour
     False: ("without heads", "--", "s", "trunk"),
 }
 NAMES = {"accuracy": "accuracy", "roc_auc": "ROC AUC"}
-SERIES = ["trunk", "1x1", "3x3", "5x5"]
 
 
-def along_trunk(
+def draw_along_trunk(
     curves: dict[str, dict[str, float]], title: str, unit: str
-) -> tuple[Figure, str]:
+) -> Drawing:
     """A line per entry of ``curves`` (at most 4), each {stage: value}, on a log scale.
 
     The values must be positive.
     """
-    fig, ax = style.figure(3.4)
+    fig, ax = figure(3.4)
     told = []
     for i, (label, values) in enumerate(curves.items()):
-        look = {"ls": style.DASHES[i], "marker": style.MARKERS[i], "ms": 5}
-        colour = style.COLOURS[SERIES[i]]
-        ax.plot(list(values), list(values.values()), label=label, color=colour, **look)
+        look = {"ms": 5} | series(i)
+        ax.plot(list(values), list(values.values()), label=label, **look)
         first, *_, last = values.items()
         ends = f"{first[1]:.0e} at {first[0]} and {last[1]:.0e} at {last[0]}"
         told.append(f"{label} has {ends}")
@@ -43,7 +125,7 @@ def along_trunk(
     ax.set_ylabel(unit)
     ax.set_title(title, fontsize=11)
     ax.legend(fontsize=9, frameon=False)
-    return fig, f"{title}, stage by stage, on a log scale. {'; '.join(told)}."
+    return Drawing(fig, f"{title}, stage by stage, on a log scale. {'; '.join(told)}.")
 
 
 def last_epochs(runs: pd.DataFrame) -> pd.DataFrame:
@@ -116,9 +198,9 @@ def _squared_error(values: list[float]) -> float:
     return pd.Series(values).var() / len(values)
 
 
-def curves(runs: pd.DataFrame, score: str = "roc_auc") -> tuple[Figure, str]:
+def draw_curves(runs: pd.DataFrame, score: str = "roc_auc") -> Drawing:
     """A panel per form: the mean over the seeds, epoch by epoch, ± the deviation."""
-    fig, axes = style.figure(3.4, columns=2, sharey=True)
+    fig, axes = figure(3.4, columns=2, sharey=True)
     for ax, (batch_norm, form) in zip(axes, FORMS.items(), strict=True):
         here = runs[runs["batch_norm"] == batch_norm]
         for heads, (label, dash, mark, colour) in LOOKS.items():
@@ -129,7 +211,7 @@ def curves(runs: pd.DataFrame, score: str = "roc_auc") -> tuple[Figure, str]:
             middle, spread = per_epoch["mean"], per_epoch["std"]
             label = f"{label}, {_seeds(found['seed'].nunique())}"
             look = {"ls": dash, "marker": mark, "markevery": 5, "ms": 4}
-            look["color"] = style.COLOURS[colour]
+            look["color"] = COLOURS[colour]
             ax.plot(middle.index, middle, label=label, **look)
             band = (middle - spread, middle + spread)
             ax.fill_between(middle.index, *band, color=look["color"], alpha=0.15, lw=0)
@@ -139,12 +221,14 @@ def curves(runs: pd.DataFrame, score: str = "roc_auc") -> tuple[Figure, str]:
         ax.set_xlabel("epoch")
     axes[0].set_ylabel(f"validation {NAMES[score]}")
     fig.suptitle("mean over the seeds ± one standard deviation", fontsize=10)
-    return fig, f"Curves over the epochs, a panel per form. At the end: {_told(runs)}"
+    return Drawing(
+        fig, f"Curves over the epochs, a panel per form. At the end: {_told(runs)}"
+    )
 
 
-def dots(runs: pd.DataFrame, score: str = "roc_auc") -> tuple[Figure, str]:
+def draw_dots(runs: pd.DataFrame, score: str = "roc_auc") -> Drawing:
     """A panel per form: each run's last score, and the mean with its standard error."""
-    fig, axes = style.figure(3.0, columns=2, sharey=True)
+    fig, axes = figure(3.0, columns=2, sharey=True)
     last = last_epochs(runs)
     for ax, (batch_norm, form) in zip(axes, FORMS.items(), strict=True):
         here = last[last["batch_norm"] == batch_norm]
@@ -152,7 +236,7 @@ def dots(runs: pd.DataFrame, score: str = "roc_auc") -> tuple[Figure, str]:
             values = here.loc[here["heads"] == heads, score]
             if values.empty:
                 continue
-            colour = style.COLOURS[colour]
+            colour = COLOURS[colour]
             ax.plot([place] * len(values), values, mark, color=colour, mfc="none")
             error = _squared_error(values.tolist()) ** 0.5 if len(values) > 1 else 0
             look = {"fmt": mark, "color": colour, "capsize": 6, "ms": 8}
@@ -162,7 +246,9 @@ def dots(runs: pd.DataFrame, score: str = "roc_auc") -> tuple[Figure, str]:
         ax.set_xlim(-0.4, 1.6)
     axes[0].set_ylabel(f"validation {NAMES[score]}")
     fig.suptitle("hollow: a run; filled: the mean ± its standard error", fontsize=10)
-    return fig, f"A dot per run and the mean of each group, per form: {_told(runs)}"
+    return Drawing(
+        fig, f"A dot per run and the mean of each group, per form: {_told(runs)}"
+    )
 
 
 def _title(ax: Axes, form: str, here: pd.DataFrame) -> None:

@@ -7,7 +7,8 @@ from ipywidgets import BoundedIntText, IntSlider, ToggleButtons
 from widgets import alt, notes, parts
 
 from inception_lib.analysis.gradients import LossGradients
-from inception_lib.teaching import heads_figures, results, sliders
+from inception_lib.teaching import results
+from inception_lib.teaching.lessons import nb04
 
 STAGES = tuple("conv1 conv2 conv3 3a 3b 4a 4b 4c 4d 4e 5a 5b fc".split())
 KEY = ("PyTorch's", "plain", "at the start")
@@ -42,7 +43,7 @@ def lines(figure) -> list[list[float]]:
 
 
 def test_pythagoras_in_every_stage():
-    figure, _ = sliders.draw_heads(MEASURED, *KEY, head1=100, head2=100)
+    figure, _ = nb04.draw_heads(MEASURED, *KEY, head1=100, head2=100)
     alone, both = lines(figure)
     assert [10**y for y in alone] == pytest.approx([0.3] * 13)
     # 3² + 4² + 12² = 13², 3² + 12² = 153, 3²
@@ -51,7 +52,7 @@ def test_pythagoras_in_every_stage():
 
 
 def test_weights_of_zero_change_nothing():
-    alone, both = lines(sliders.draw_heads(MEASURED, *KEY, head1=0, head2=0)[0])
+    alone, both = lines(nb04.draw_heads(MEASURED, *KEY, head1=0, head2=0)[0])
     assert alone == both
 
 
@@ -61,12 +62,12 @@ def test_opposed_gradients_can_cancel():
         STAGES, torch.ones(13).double(), products.expand(13, 3, 3).clone()
     )
     assert not opposed.relative(1.0, 0.0).any()
-    figure, _ = sliders.draw_heads({KEY: opposed}, *KEY, head1=100, head2=0)
+    figure, _ = nb04.draw_heads({KEY: opposed}, *KEY, head1=100, head2=0)
     assert lines(figure)[1] == [-8] * 13  # at the bottom of the picture
 
 
 def test_every_control_changes_the_picture_and_its_box_follows():
-    explorer = sliders.heads(MEASURED)
+    explorer = nb04.explore_heads(MEASURED)
     for slider, box in zip(
         parts(explorer, IntSlider), parts(explorer, BoundedIntText), strict=True
     ):
@@ -81,7 +82,7 @@ def test_every_control_changes_the_picture_and_its_box_follows():
 
 def test_both_ends_of_every_slider_are_drawn():
     for i in range(2):
-        explorer = sliders.heads(MEASURED)
+        explorer = nb04.explore_heads(MEASURED)
         slider = parts(explorer, IntSlider)[i]
         for value in (slider.min, slider.max):
             slider.value = value
@@ -92,7 +93,7 @@ def test_both_ends_of_every_slider_are_drawn():
 def test_what_was_not_measured_is_refused_and_the_picture_stays():
     some = {key: m for key, m in MEASURED.items() if key[:2] != KEY[:2]}
     some = {KEY: MEASURED[KEY], **some}
-    explorer = sliders.heads(some)
+    explorer = nb04.explore_heads(some)
     before = alt(explorer)
     moment = parts(explorer, ToggleButtons)[2]
     moment.value = "after 6 steps"
@@ -116,7 +117,7 @@ HIGH, LOW = [0.90, 0.91, 0.92, 0.93, 0.94], [0.80, 0.81, 0.82, 0.83, 0.84]
 
 
 def test_the_summary_takes_the_last_epoch():
-    table = heads_figures.summary(runs({(True, True): HIGH, (True, False): LOW}))
+    table = nb04.summary(runs({(True, True): HIGH, (True, False): LOW}))
     row = table.loc[("batch norm", True)]
     assert (row["seeds"], row["epochs"], row["accuracy"]) == (5, 2, 0.92)
     assert row["roc_auc_std"] == pytest.approx(0.0158, abs=1e-3)
@@ -133,7 +134,7 @@ def test_the_summary_takes_the_last_epoch():
 )
 def test_the_verdict_falls_either_way(with_heads, without, sign, verdict):
     table = runs({(True, True): with_heads, (True, False): without})
-    batch_norm, plain = heads_figures.compare(table)
+    batch_norm, plain = nb04.compare(table)
     assert sign in batch_norm and verdict in batch_norm
     assert plain == "plain: too few runs to compare"
 
@@ -141,17 +142,17 @@ def test_the_verdict_falls_either_way(with_heads, without, sign, verdict):
 def test_the_standard_error_of_a_difference():
     table = runs({(False, True): HIGH, (False, False): LOW})
     # Both groups: variance 2.5e-4 of 5 runs; the root of 2 · 2.5e-4 / 5 is 0.01.
-    assert "± 1.0 points" in heads_figures.compare(table, "accuracy")[1]
+    assert "± 1.0 points" in nb04.compare(table, "accuracy")[1]
 
 
 def test_permutations_against_a_count_by_hand():
     # Splits of 0, 0, 1 into one and two: the 1 alone differs most.
-    assert heads_figures.permutations([1.0], [0.0, 0.0]) == (1, 3)
-    assert heads_figures.permutations(HIGH, LOW) == (2, 252)
-    assert heads_figures.permutations([1.0, 1.0], [1.0, 1.0]) == (6, 6)
+    assert nb04.permutations([1.0], [0.0, 0.0]) == (1, 3)
+    assert nb04.permutations(HIGH, LOW) == (2, 252)
+    assert nb04.permutations([1.0, 1.0], [1.0, 1.0]) == (6, 6)
 
 
-@pytest.mark.parametrize("draw", [heads_figures.curves, heads_figures.dots])
+@pytest.mark.parametrize("draw", [nb04.draw_curves, nb04.draw_dots])
 @pytest.mark.parametrize("missing", [(), ((True, False),), ((False, True),)])
 def test_figures_of_whatever_there_is(draw, missing):
     scores = {
@@ -168,13 +169,13 @@ def test_figures_of_whatever_there_is(draw, missing):
 
 
 def test_a_form_without_runs_says_so():
-    figure, _ = heads_figures.curves(runs({(True, True): HIGH}))
+    figure, _ = nb04.draw_curves(runs({(True, True): HIGH}))
     assert [t.get_text() for t in figure.axes[1].texts] == ["no runs"]
 
 
 def test_lines_along_the_trunk_name_both_ends():
     curves = {"a": {"conv1": 1e-6, "fc": 1.0}, "b": {"conv1": 0.5, "fc": 2.0}}
-    _, text = heads_figures.along_trunk(curves, "a title", "a unit")
+    _, text = nb04.draw_along_trunk(curves, "a title", "a unit")
     assert "a has 1e-06 at conv1 and 1e+00 at fc" in text and "b has" in text
 
 

@@ -8,7 +8,8 @@ from widgets import rectangles
 
 from inception_lib import GoogLeNet
 from inception_lib.analysis import costs
-from inception_lib.teaching import figures, style
+from inception_lib.teaching import drawing
+from inception_lib.teaching.lessons import nb05
 
 
 def texts(figure) -> list[str]:
@@ -18,12 +19,12 @@ def texts(figure) -> list[str]:
 def blocks(figure, kind: str) -> list[Rectangle]:
     shapes = [p for p in figure.axes[0].patches if isinstance(p, Rectangle)]
     return [
-        p for p in shapes if to_hex(p.get_facecolor()) == style.COLOURS[kind].lower()
+        p for p in shapes if to_hex(p.get_facecolor()) == drawing.COLOURS[kind].lower()
     ]
 
 
 def test_the_network_is_drawn_with_the_channels_of_table_1():
-    figure, _ = figures.network(GoogLeNet())
+    figure, _ = nb05.draw_network(GoogLeNet())
     assert [b.get_width() for b in blocks(figure, "3x3")] == [
         *(128, 192),  # the 3×3 column of Table 1: 3a, 3b
         *(208, 224, 256, 288, 320),  # 4a … 4e
@@ -34,27 +35,27 @@ def test_the_network_is_drawn_with_the_channels_of_table_1():
 
 
 def test_a_block_is_as_high_as_the_root_of_its_map():
-    figure, _ = figures.network(GoogLeNet())
+    figure, _ = nb05.draw_network(GoogLeNet())
     squares = [round(b.get_height() ** 2) for b in blocks(figure, "5x5")]
     assert squares == [28] * 2 + [14] * 5 + [7] * 2
 
 
 def test_the_heads_are_drawn_and_told_only_if_there_are_any():
-    with_heads, told = figures.network(GoogLeNet())
-    without, silent = figures.network(GoogLeNet(aux_logits=False))
+    with_heads, told = nb05.draw_network(GoogLeNet())
+    without, silent = nb05.draw_network(GoogLeNet(aux_logits=False))
     assert "head 1" in texts(with_heads) and "heads tap 4a and 4d" in told
     assert "head 1" not in texts(without) and "head" not in silent
 
 
 def test_the_network_of_another_size_is_drawn_with_its_own_maps():
     model = GoogLeNet(2, image_size=82, aux_logits=False, pool4_kernel_size=2)
-    figure, alt = figures.network(model)
+    figure, alt = nb05.draw_network(model)
     assert "82 → 41 → 20" in texts(figure)
     assert "4e 5×5, 5a 3×3" in alt
 
 
 def test_costs_by_row_adds_up_to_the_networks_parameters():
-    figure, alt = figures.costs_by_row(costs.googlenet_parts(aux_logits=False))
+    figure, alt = nb05.draw_costs(costs.googlenet_parts(aux_logits=False))
     bars = sum(p.get_width() for p in rectangles(figure.axes[0]))
     assert bars == pytest.approx(6.998552)  # millions
     assert "multiply-adds are most in conv2" in alt
@@ -62,14 +63,14 @@ def test_costs_by_row_adds_up_to_the_networks_parameters():
 
 def test_ratios_name_what_is_off_and_mark_what_is_off_the_scale():
     table = pd.DataFrame({"params": [1.0, 1.07], "ops": [3.47, 0.5]}, ["3a", "4c"])
-    figure, alt = figures.ratios(table)
+    figure, alt = nb05.draw_ratios(table)
     assert texts(figure) == ["3.5 →", "← 0.5"]
     assert "params of 4c 1.07" in alt and "params of 3a" not in alt
 
 
 def test_bars_give_each_columns_sum():
     table = pd.DataFrame({"paper": [1.0, 2.0], "naive": [10.0, 30.0]}, ["3a", "3b"])
-    figure, alt = figures.bars(table, "Modules", "millions")
+    figure, alt = nb05.draw_bars(table, "Modules", "millions")
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert labels == ["paper: 3", "naive: 40"]
     assert "naive from 10 to 30, 40 in all" in alt

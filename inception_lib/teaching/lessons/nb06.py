@@ -1,51 +1,43 @@
-"""Solar cells on show: galleries with their credit, an explorer, statistics."""
+"""06 · Solar cells: galleries with their credit, an explorer, statistics."""
 
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
 from ipywidgets import IntSlider, ToggleButtons, VBox
-from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..training.data import ImageSet
-from . import style
-from .sliders import explorer
+from ...training.data import ImageSet
+from ..drawing import (
+    COLOURS,
+    WIDTH,
+    Drawing,
+    credit,
+    figure,
+    show_counts,
+    show_image,
+)
+from ..explorer import explorer
 
 PROBABILITIES = {"0": 0, "1/3": 1 / 3, "2/3": 2 / 3, "1": 1}
 
 
-def gallery(
-    cells: ImageSet,
-    indices: Iterable[int],
-    titles: Sequence[str],
-    *,
-    alt: str,
-    columns: int = 4,
-) -> None:
-    """Show the images at ``indices`` in rows of ``columns``, all on one grey scale."""
-    style.show(draw_gallery(cells, indices, titles, columns), alt)
-
-
 def draw_gallery(
-    cells: ImageSet, indices: Iterable[int], titles: Sequence[str], columns: int = 4
-) -> Figure:
-    """The figure behind ``gallery``, with the credit that the images' licence asks."""
-    pictures = cells.images[torch.as_tensor(list(indices), dtype=torch.long)]
-    rows = -(-len(pictures) // columns)
-    height = rows * (style.WIDTH / columns + 0.15) + 0.2
-    fig, _ = style.figure(height, rows, columns)
-    for ax in fig.axes:
+    cells: ImageSet, indices: Iterable[int], titles: Sequence[str], alt: str
+) -> Drawing:
+    """The images at ``indices`` in rows of four, all on one grey scale."""
+    images = cells.images[torch.as_tensor(list(indices), dtype=torch.long)]
+    rows = -(-len(images) // 4)
+    fig, axes = figure(rows * (WIDTH / 4 + 0.15) + 0.2, rows, 4, squeeze=False)
+    for ax in axes.flat:
         ax.set_axis_off()
-    for ax, picture, title in zip(fig.axes, pictures, titles, strict=False):
-        style.picture(ax, picture.permute(1, 2, 0).numpy(), title, vmin=0, vmax=255)
-    fig.supxlabel(style.CREDIT, fontsize=7, color=style.COLOURS["trunk"])
-    return fig
+    for ax, image, title in zip(axes.flat, images, titles, strict=False):
+        show_image(ax, image, title, vmin=0, vmax=255)
+    credit(fig)
+    return Drawing(fig, alt)
 
 
-def draw_page(
-    cells: ImageSet, experts: str, cell_type: str, percent: int
-) -> tuple[Figure, str]:
+def draw_page(cells: ImageSet, experts: str, cell_type: str, percent: int) -> Drawing:
     """Eight cells of one kind; ``percent`` leafs from the first to the last of them.
 
     Raises ValueError if there is no such cell.
@@ -61,13 +53,15 @@ def draw_page(
     first = round(percent / 100 * max(0, len(found) - 8))
     shown = found[first : first + 8]
     names = [cells.names[i] for i in shown]
-    fig = draw_gallery(cells, shown, names)
+    alt = f"{cell_type} cells with probability {experts}: {', '.join(names)}"
+    page = draw_gallery(cells, shown, names, alt)
     pages = f"{first + 1} to {first + len(shown)} of {len(found)}"
-    fig.suptitle(f"{cell_type}, experts say {experts}: {pages}", fontsize=10)
-    return fig, f"{cell_type} cells with probability {experts}: {', '.join(names)}"
+    title = f"{cell_type}, experts say {experts}: {pages}"
+    page.figure.suptitle(title, fontsize=10)
+    return page
 
 
-def explore(cells: ImageSet) -> VBox:
+def browse_cells(cells: ImageSet) -> VBox:
     """Browse the cells by the experts' probability and by type."""
     controls = {
         "experts": ToggleButtons(
@@ -80,9 +74,9 @@ def explore(cells: ImageSet) -> VBox:
     return explorer(lambda **choice: draw_page(cells, **choice), controls, units)
 
 
-def counts(cells: ImageSet) -> None:
+def draw_counts(cells: ImageSet) -> Drawing:
     """Bars of how many cells of each type have each of the experts' probabilities."""
-    fig, ax = style.figure(2.8)
+    fig, ax = figure(2.8)
     colours = dict(
         zip(PROBABILITIES, ["light", "trunk", "3x3 reduce", "3x3"], strict=True)
     )
@@ -92,7 +86,7 @@ def counts(cells: ImageSet) -> None:
     for name, value in PROBABILITIES.items():
         here = abs(says - value) < 0.01
         n = np.array([(here & (groups == cell_type)).sum() for cell_type in types])
-        bars = ax.barh(types, n, left=left, color=style.COLOURS[colours[name]])
+        bars = ax.barh(types, n, left=left, color=COLOURS[colours[name]])
         white = {"fc": "white", "ec": "none", "pad": 1}
         labels = [f"{name}\n{count}" for count in n]
         ax.bar_label(bars, labels, label_type="center", fontsize=9, bbox=white)
@@ -101,29 +95,28 @@ def counts(cells: ImageSet) -> None:
         "Cells by type and by the experts' probability of a defect", fontsize=11
     )
     ax.set_xlabel("cells")
-    style.show(fig, "Two stacked bars, one per cell type. Most cells are 0 or 1.")
+    return Drawing(fig, "Two stacked bars, one per cell type. Most cells are 0 or 1.")
 
 
-def mean_cells(cells: ImageSet) -> None:
+def draw_mean_cells(cells: ImageSet) -> Drawing:
     """The mean image of each class, and their difference."""
     pixels, labels = cells.images[:, 0].numpy(), cells.labels.numpy()
     good, bad = (pixels[labels == k].mean(0) for k in (0, 1))
-    fig, axes = style.figure(2.7, 1, 3)
-    style.picture(axes[0], good, "mean functional cell", vmin=0, vmax=255)
-    style.picture(axes[1], bad, "mean defective cell", vmin=0, vmax=255)
-    style.picture(axes[2], good - bad, "difference", cmap="cividis", vmin=0)
+    fig, axes = figure(2.7, 1, 3)
+    show_image(axes[0], good, "mean functional cell", vmin=0, vmax=255)
+    show_image(axes[1], bad, "mean defective cell", vmin=0, vmax=255)
+    show_image(axes[2], good - bad, "difference", cmap="cividis", vmin=0)
     fig.colorbar(axes[2].images[0], ax=axes[2], label="grey levels")
-    fig.supxlabel(style.CREDIT, fontsize=7, color=style.COLOURS["trunk"])
-    alt = (
-        "Mean functional cell, mean defective cell, and what the first is brighter by."
+    credit(fig)
+    return Drawing(
+        fig, "Mean functional cell, mean defective cell, and how much brighter it was."
     )
-    style.show(fig, alt)
 
 
-def brightness(cells: ImageSet) -> None:
+def draw_brightness(cells: ImageSet) -> Drawing:
     """Histograms of the mean grey level of each class."""
     grey = cells.images.numpy().mean((1, 2, 3))
-    fig, ax = style.figure(2.8)
+    fig, ax = figure(2.8)
     for label, (colour, dash) in enumerate([("trunk", "-"), ("auxiliary", "--")]):
         ax.hist(
             grey[cells.labels.numpy() == label],
@@ -132,25 +125,27 @@ def brightness(cells: ImageSet) -> None:
             histtype="step",
             lw=2,
             ls=dash,
-            color=style.COLOURS[colour],
+            color=COLOURS[colour],
             label=cells.classes[label],
         )
     ax.set_xlabel("mean grey level of a cell (0 to 255)")
     ax.set_ylabel("density")
     ax.legend(frameon=False, loc="upper left")
-    style.show(fig, "Histograms of the mean grey level: defective cells are darker.")
+    return Drawing(
+        fig, "Histograms of the mean grey level: defective cells are darker."
+    )
 
 
-def confusion(matrix: Tensor, classes: Sequence[str], *, by: str) -> None:
+def draw_confusion(matrix: Tensor, classes: Sequence[str], *, by: str) -> Drawing:
     """K×K counts: row = what the experts say, column = what ``by`` says."""
-    fig, ax = style.figure(2.8)
-    style.counts(ax, matrix.numpy(), classes)
+    fig, ax = figure(2.8)
+    show_counts(ax, matrix.numpy(), classes)
     ax.set_xlabel(by)
     ax.set_ylabel("experts say")
     rows = "; ".join(
         f"{name}: {row}" for name, row in zip(classes, matrix.tolist(), strict=True)
     )
-    style.show(fig, f"Confusion matrix. Answers per true class: {rows}")
+    return Drawing(fig, f"Confusion matrix. Answers per true class: {rows}")
 
 
 def file_numbers(cells: ImageSet) -> np.ndarray:
@@ -158,19 +153,19 @@ def file_numbers(cells: ImageSet) -> np.ndarray:
     return np.array([int(name.split()[1]) for name in cells.names])
 
 
-def blocks(cells: ImageSet, size: int = 60) -> None:
+def draw_blocks(cells: ImageSet, size: int = 60) -> Drawing:
     """The share of defective cells in blocks of ``size`` consecutive file numbers."""
     block_of = file_numbers(cells) // size
     labels = cells.labels.numpy()
-    fig, ax = style.figure(2.6)
+    fig, ax = figure(2.6)
     for block in np.unique(block_of):
         share = labels[block_of == block].mean()
-        orange = style.COLOURS["3x3"]
+        orange = COLOURS["3x3"]
         ax.bar(block * size, share, size, align="edge", ec="white", color=orange)
-    ax.axhline(labels.mean(), color=style.COLOURS["trunk"], ls="--")
+    ax.axhline(labels.mean(), color=COLOURS["trunk"], ls="--")
     ax.set_xlabel(f"number of the cell, in blocks of {size} (dashed: all cells)")
     ax.set_ylabel("share of defective")
     ax.set_ylim(0, 1)
-    style.show(
+    return Drawing(
         fig, "Share of defective cells along the file numbers: it jumps up and down."
     )

@@ -12,9 +12,7 @@ from ipywidgets import HTML, FileUpload, IntSlider
 from PIL import Image
 from widgets import parts, rectangles
 
-from inception_lib.teaching import own_figures, sliders
-from inception_lib.teaching.sliders.crops import coverage
-from inception_lib.teaching.upload import answer_folder, browse_folder, try_picture
+from inception_lib.teaching.lessons import nb09
 from inception_lib.training import Run, TrainingConfig, prepare, solar_cells, split
 from inception_lib.training.checkpoint import build_model
 from inception_lib.training.views import Crop
@@ -47,7 +45,7 @@ def png(picture: np.ndarray) -> bytes:
 
 
 def test_an_uploaded_picture_is_answered(run, picture):
-    box = try_picture(run)
+    box = nb09.try_picture(run)
     (button,), (note, shown) = parts(box, FileUpload), parts(box, HTML)
     button.value = uploaded("mine.png", png(picture))
     assert 'alt="mine.png: ' in shown.value and note.value == ""
@@ -55,7 +53,7 @@ def test_an_uploaded_picture_is_answered(run, picture):
 
 @pytest.mark.parametrize("content", [b"", b"not a picture"], ids=["empty", "text"])
 def test_what_is_no_picture_is_named_and_the_last_answer_stays(run, picture, content):
-    box = try_picture(run)
+    box = nb09.try_picture(run)
     (button,), (note, shown) = parts(box, FileUpload), parts(box, HTML)
     button.value = uploaded("mine.png", png(picture))
     before = shown.value
@@ -76,7 +74,7 @@ def folder(tmp_path, picture):
 
 
 def test_every_file_of_a_folder_gets_an_answer_or_a_reason(run, folder):
-    table = answer_folder(run, folder)
+    table = nb09.answer_folder(run, folder)
     assert list(table.index) == ["a.png", "b.png", "below/c.jpg"]
     assert table["problem"]["a.png"].startswith("a.png can't be used as a picture")
     answered = table.loc[["b.png", "below/c.jpg"]]
@@ -85,7 +83,7 @@ def test_every_file_of_a_folder_gets_an_answer_or_a_reason(run, folder):
 
 
 def test_a_folder_is_walked_through(run, folder):
-    box = browse_folder(run, folder)
+    box = nb09.browse_folder(run, folder)
     (slider,), shown = parts(box, IntSlider), parts(box, HTML)[-1]
     assert (slider.value, slider.max) == (2, 3) and 'alt="b.png: ' in shown.value
     slider.value = 3
@@ -99,19 +97,19 @@ def test_a_folder_is_walked_through(run, folder):
 
 def test_a_folder_without_pictures_is_one_sentence(run, tmp_path):
     with pytest.raises(FileNotFoundError, match="no folder .*none: check its name"):
-        answer_folder(run, tmp_path / "none")
-    for show in (answer_folder, browse_folder):
+        nb09.answer_folder(run, tmp_path / "none")
+    for show in (nb09.answer_folder, nb09.browse_folder):
         with pytest.raises(ValueError, match="no file in .*: put pictures into it"):
             show(run, tmp_path)
     (tmp_path / "a.txt").write_text("text")
     with pytest.raises(ValueError, match="is a picture: choose another folder"):
-        browse_folder(run, tmp_path)
+        nb09.browse_folder(run, tmp_path)
 
 
 def test_the_evidence_adds_up_to_the_answer(run):
     """Its mean, and the biases, are the difference of the two logits (notebook 03)."""
     x = torch.randint(0, 256, (1, 1, 64, 64), dtype=torch.uint8)
-    probabilities, evidence = own_figures.explain(run, x)
+    probabilities, evidence = nb09.explain(run, x)
     with torch.no_grad():
         logits = run.model(prepare(x, run.pixel_std))[0]
     first, second = logits.topk(2).indices.tolist()
@@ -130,7 +128,7 @@ def test_a_third_is_taken_away_where_the_evidence_is_highest(run, data):
     evidence = torch.zeros(6, 6)
     evidence[:2] = 1
     x = prepare(picture, run.pixel_std)
-    fill = own_figures.instead(run, picture)
+    fill = nb09.instead(run, picture)
     assert fill.shape == picture.shape and fill.dtype == torch.uint8
     less = x.clone()
     less[..., :22, :] = prepare(fill, run.pixel_std)[..., :22, :]
@@ -138,7 +136,7 @@ def test_a_third_is_taken_away_where_the_evidence_is_highest(run, data):
         logits = run.model(torch.cat([x, less]))
     first, second = logits[0].topk(2).indices
     whole, without = logits[:, first] - logits[:, second]
-    found = own_figures.without_a_third(run, picture, evidence)
+    found = nb09.without_a_third(run, picture, evidence)
     assert found["whole"] == pytest.approx(whole.item(), abs=1e-4)
     expected = without.item()
     assert found["map's third gone"] == pytest.approx(expected, abs=1e-4)
@@ -149,10 +147,10 @@ def test_the_mean_cell_or_a_blurred_copy_shows_instead(run):
     train, *_ = split(solar_cells(), run.config.split_seed)
     mean = train.resized(64).images.double().mean(0)
     noise = torch.randint(0, 256, (1, 1, 64, 64), dtype=torch.uint8)
-    shown = own_figures.instead(run, noise)[0]
+    shown = nb09.instead(run, noise)[0]
     assert (shown - mean).abs().max() <= 0.5001
     other = replace(run, config=replace(run.config, data="folder"))
-    blurred = own_figures.instead(other, noise).float()
+    blurred = nb09.instead(other, noise).float()
     assert blurred.std() < noise.float().std() / 5
     assert abs(blurred.mean() - noise.float().mean()) < 5
 
@@ -160,12 +158,12 @@ def test_the_mean_cell_or_a_blurred_copy_shows_instead(run):
 def test_a_line_goes_around_the_third_that_is_taken_away(run, monkeypatch):
     evidence = torch.arange(12.0).repeat(12, 1)  # the last third lies right of 8
     answer = torch.tensor([0.4, 0.6]), evidence
-    monkeypatch.setattr(own_figures, "explain", lambda *_: answer)
+    monkeypatch.setattr(nb09, "explain", lambda *_: answer)
     picture = torch.randint(0, 256, (1, 1, 64, 64), dtype=torch.uint8)
     for flat in (False, True):
         if flat:
             evidence[:] = 1.0
-        figure, _ = own_figures.draw_answer(run, picture, "mine.png")
+        figure, _ = nb09.draw_answer(run, picture, "mine.png")
         (line,) = figure.axes[1].collections or [None]
         assert (line is None) == flat
         if line:
@@ -174,7 +172,7 @@ def test_a_line_goes_around_the_third_that_is_taken_away(run, monkeypatch):
 
 def test_colour_pictures_become_grey_for_solar_cells(run):
     colour = torch.tensor([30, 60, 90]).byte()[None, :, None, None].expand(1, 3, 80, 80)
-    fitted = own_figures.fitting(run, colour)
+    fitted = nb09.fitting(run, colour)
     assert fitted.shape == (1, 1, 64, 64) and set(fitted.unique().tolist()) == {60}
 
 
@@ -182,7 +180,7 @@ def test_the_drawn_crops_are_the_papers(picture):
     """By hand: at 320, of 480×320, the squares begin at 0, 80 and 160."""
     wide = np.zeros((320, 480, 3), dtype=np.uint8)
     for square, left in {"first": 0, "middle": 80, "last": 160}.items():
-        figure, alt = sliders.draw_crops(wide, "320", square)
+        figure, alt = nb09.draw_crops(wide, "320", square)
         boxes = {(*p.get_xy(), p.get_width()) for p in rectangles(figure.axes[0])}
         corners = {(left + x, y, 224) for x in (0, 96) for y in (0, 96)}
         assert boxes == corners | {(left + 48, 48, 224), (left, 0, 320)}
@@ -192,7 +190,7 @@ def test_the_drawn_crops_are_the_papers(picture):
 def test_a_pixel_is_seen_by_the_crops_that_hold_it():
     one = Crop(height=20, width=40, top=0, left=20, side=20, mirrored=False)
     two = one._replace(left=0)
-    seen = coverage(10, 20, [one, two, one, one])  # at half the scale
+    seen = nb09.coverage(10, 20, [one, two, one, one])  # at half the scale
     assert (seen[:, :10] == 0.25).all() and (seen[:, 10:] == 0.75).all()
 
 
@@ -200,11 +198,11 @@ def test_views_and_reliability_tell_their_numbers():
     columns = ["views", "seed", "passes", "accuracy", "roc_auc"]
     rows = [("one", "0", 1, 0.7, 0.8), ("one", "1", 1, 0.9, 0.8)]
     rows += [("one", "all", 2, 0.85, 0.9)]
-    _, alt = own_figures.draw_views(pd.DataFrame(rows, columns=columns), 0.01)
+    _, alt = nb09.draw_views(pd.DataFrame(rows, columns=columns), 0.01)
     assert "one network, one 0.800 and 0.800, 2 networks, one 0.850 and 0.900" in alt
     sure = torch.tensor([[0.1, 0.9]]).repeat(10, 1)
     labels = torch.tensor([1] * 7 + [0] * 3)
-    figure, alt = own_figures.draw_reliability({"mine": sure}, labels)
+    figure, alt = nb09.draw_reliability({"mine": sure}, labels)
     assert "mine is off by 0.200 (confidence, accuracy: 0.90 0.70 of 10)" in alt
     (bar,) = figure.axes[0].containers[0][2]
     low, high = bar.get_segments()[0][:, 1]
@@ -214,7 +212,7 @@ def test_views_and_reliability_tell_their_numbers():
 def test_the_ways_of_fine_tuning_tell_their_means():
     rows = [("frozen", 32, 0, 0.6), ("frozen", 32, 1, 0.8), ("free", 32, 0, 0.9)]
     table = pd.DataFrame(rows, columns=["way", "images", "seed", "roc_auc"])
-    figure, alt = own_figures.draw_finetuning(table)
+    figure, alt = nb09.draw_finetuning(table)
     assert "frozen 32: 0.70; free 32: 0.90" in alt
     assert [line.get_label() for line in figure.axes[0].containers] == [
         "frozen",

@@ -1,7 +1,6 @@
 """Controls above one picture, which is replaced in place."""
 
-import base64
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from html import escape
 
 import torch
@@ -16,11 +15,8 @@ from ipywidgets import (
     VBox,
     link,
 )
-from matplotlib.figure import Figure
 
-from .. import style
-
-Drawing = tuple[Figure, str]
+from .drawing import Drawing
 
 
 def explorer(
@@ -40,7 +36,8 @@ def explorer(
     """
     picture = HTML()
     presets = presets or {}
-    choice = preset_buttons(presets)
+    choice = ToggleButtons(options=list(presets), value=None, description="preset")
+    choice.style.button_width = "auto"
     rows = {"preset": [choice]} if presets else {}
     for name, control in controls.items():
         rows[name] = [control]
@@ -59,7 +56,7 @@ def explorer(
     def redraw() -> None:
         # Callbacks run in another thread than the cells, with a grad mode of its own.
         with torch.no_grad():
-            image = img(*draw(**values()))
+            image = draw(**values()).html()
         picture.value = image
 
     def moved(name: str) -> None:
@@ -91,13 +88,6 @@ def explorer(
     return VBox([*boxes, picture])
 
 
-def preset_buttons(names: Iterable[str]) -> ToggleButtons:
-    """A button per name, none of them pressed in."""
-    buttons = ToggleButtons(options=list(names), value=None, description="preset")
-    buttons.style.button_width = "auto"
-    return buttons
-
-
 def number_box(slider: IntSlider) -> BoundedIntText:
     """A box to read and type the slider's value; the two follow each other."""
     slider.readout = False
@@ -109,17 +99,3 @@ def number_box(slider: IntSlider) -> BoundedIntText:
     link((slider, "max"), (box, "max"))
     link((slider, "value"), (box, "value"))
     return box
-
-
-def img(fig: Figure, alt: str) -> str:
-    """The figure as an HTML image: a new value replaces the old one without flicker.
-
-    Its size is told and it is decoded at once, so that nothing below it jumps.
-    """
-    data = base64.b64encode(style.png(fig, alt).data).decode()
-    width, height = (round(inches * style.DPI) for inches in fig.get_size_inches())
-    return (
-        f'<img alt="{escape(alt)}" src="data:image/png;base64,{data}" '
-        f'width="{width}" height="{height}" decoding="sync" '
-        'style="max-width: 100%; height: auto">'
-    )

@@ -11,9 +11,9 @@ from widgets import alt, notes, parts, rectangles
 
 from inception_lib import GOOGLENET_WIDTHS, GoogLeNet
 from inception_lib.analysis.receptive_field import BRANCHES, first_centres, stage_views
-from inception_lib.teaching import looking_figures, sliders
-from inception_lib.teaching.sliders.looking import overlay, shown_channels
-from inception_lib.teaching.style import figure
+from inception_lib.teaching.drawing import figure
+from inception_lib.teaching.heatmap import overlay
+from inception_lib.teaching.lessons import nb08
 
 generator = torch.Generator().manual_seed(0)
 IMAGES = torch.randint(0, 256, (3, 1, 32, 32), generator=generator).byte()
@@ -51,15 +51,15 @@ def test_each_branch_shows_the_channels_that_vary_most():
     wanted = [63, 5, 191, 64, 223, 192, 255, 224]
     for channel in wanted:
         maps[channel, 0, 0] = 1 + channel
-    shown = shown_channels(maps, "3a")
+    shown = nb08.shown_channels(maps, "3a")
     assert [channel for _, channel, _ in shown] == wanted
     assert [branch for branch, *_ in shown[::2]] == list(BRANCHES)
-    trunk = shown_channels(torch.rand(64, 4, 4), "conv1")
+    trunk = nb08.shown_channels(torch.rand(64, 4, 4), "conv1")
     assert len(trunk) == 8 and {branch for branch, *_ in trunk} == {"trunk"}
 
 
 def test_walking_through_the_stages():
-    explorer = sliders.browse_features(IMAGES, MAPS, NAMES)
+    explorer = nb08.browse_features(IMAGES, MAPS, NAMES)
     assert "one, and eight of the 64 maps of 8×8 places that conv1" in alt(explorer)
     parts(explorer, IntSlider)[0].value = 2
     parts(explorer, ToggleButtons)[0].value = "three"
@@ -70,21 +70,21 @@ def test_walking_through_the_stages():
 def test_maps_that_are_zero_are_counted():
     maps = MAPS["3a"][0].clone()
     maps[7:10] = 0
-    assert (
-        "3 of the maps are zero" in sliders.draw_features(IMAGES[0], maps, "3a", "a")[1]
-    )
+    assert "3 of the maps are zero" in nb08.draw_features(IMAGES[0], maps, "3a", "a")[1]
 
 
 def test_the_squares_are_drawn_where_the_place_is():
     model = GoogLeNet(aux_logits=False)
     views, firsts = stage_views(model), first_centres(model)
-    fig, text = sliders.draw_views(IMAGES[0], views["3a"], firsts["3a"], "3a", "corner")
+    fig, text = nb08.draw_receptive_fields(
+        IMAGES[0], views["3a"], firsts["3a"], "3a", "corner"
+    )
     assert "1x1 27, 3x3 43, 5x5 59, pool 43" in text
     square = rectangles(fig.axes[0])[0]
     assert square.get_x() + square.get_width() / 2 == firsts["3a"] == 6
     assert square.get_width() == 27
     with pytest.raises(ValueError, match="place must be one of"):
-        sliders.draw_views(IMAGES[0], views["3a"], firsts["3a"], "3a", "above")
+        nb08.draw_receptive_fields(IMAGES[0], views["3a"], firsts["3a"], "3a", "above")
 
 
 @pytest.mark.parametrize("place", ["corner", "off centre", "middle"])
@@ -93,7 +93,7 @@ def test_the_whole_image_and_all_edges_are_in_the_picture(place, stage):
     model = GoogLeNet(aux_logits=False)
     image = torch.zeros(1, 96, 96).byte()
     view, first = stage_views(model)[stage], first_centres(model)[stage]
-    ax = sliders.draw_views(image, view, first, stage, place)[0].axes[0]
+    ax = nb08.draw_receptive_fields(image, view, first, stage, place)[0].axes[0]
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
     boxes = [(-0.5, -0.5, 96), *((*p.get_xy(), p.get_width()) for p in rectangles(ax))]
     assert len(boxes) == 1 + len(view)
@@ -108,7 +108,7 @@ def test_the_places_are_three_different_ones(size):
     for stage in ("4a", "5b"):
         view, first = stage_views(model)[stage], first_centres(model)[stage]
         drawn = [
-            sliders.draw_views(image, view, first, stage, place)[0].axes[0]
+            nb08.draw_receptive_fields(image, view, first, stage, place)[0].axes[0]
             for place in ("corner", "off centre", "middle")
         ]
         assert len({rectangles(ax)[0].get_xy() for ax in drawn}) == 3
@@ -116,7 +116,9 @@ def test_the_places_are_three_different_ones(size):
 
 def test_walking_through_what_can_be_seen():
     model = GoogLeNet(aux_logits=False)
-    explorer = sliders.browse_views(IMAGES[0], stage_views(model), first_centres(model))
+    explorer = nb08.browse_receptive_fields(
+        IMAGES[0], stage_views(model), first_centres(model)
+    )
     slider = parts(explorer, IntSlider)[0]
     assert "of 3a" in alt(explorer)
     for end in (slider.min, slider.max):
@@ -126,7 +128,7 @@ def test_walking_through_what_can_be_seen():
 
 
 def test_the_check_stands_beside_the_map():
-    explorer = sliders.browse_attributions(IMAGES, HEAT, CURVES, NAMES)
+    explorer = nb08.browse_attributions(IMAGES, HEAT, CURVES, NAMES)
     told = "first: trained network's map 0.0, shuffled network's map 2.0, random squar"
     assert told in unescape(alt(explorer))
     assert "another" not in alt(explorer)
@@ -144,7 +146,7 @@ def test_the_curve_of_the_map_that_is_shown_is_marked():
     orders = {name: scores[0] for name, scores in CURVES["occlusion"].items()}
     orders.pop("another picture's map")
     own = {"shuffled network's map": orders.pop("shuffled network's map"), **orders}
-    fig, _ = sliders.draw_attribution(
+    fig, _ = nb08.draw_attribution(
         IMAGES[0], HEAT["shuffled"]["occlusion"][0], own, "", ""
     )
     lines = fig.axes[-1].lines
@@ -156,9 +158,9 @@ def test_the_curve_of_the_map_that_is_shown_is_marked():
 
 def test_lengths_that_differ_and_nothing_at_all_are_refused():
     with pytest.raises(ValueError, match="as many of each"):
-        sliders.browse_features(IMAGES[:2], MAPS, NAMES)
+        nb08.browse_features(IMAGES[:2], MAPS, NAMES)
     with pytest.raises(ValueError, match="at least one"):
-        sliders.browse_attributions(IMAGES[:0], {}, {}, [])
+        nb08.browse_attributions(IMAGES[:0], {}, {}, [])
 
 
 @pytest.mark.parametrize("value", [0.0, -2.0, 3.0])
@@ -181,22 +183,22 @@ def test_what_says_nothing_is_clear_and_what_says_much_covers_the_image():
 def test_smooth_filters_are_told_from_noise():
     stripes = torch.arange(7.0).sin().expand(5, 3, 7, 7) + torch.arange(7.0)[:, None]
     noise = torch.randn(500, 3, 7, 7, generator=generator)
-    assert looking_figures.smoothness(stripes).min() > 0.7
-    assert abs(looking_figures.smoothness(noise).mean()) < 0.1
-    _, text = looking_figures.filters({"learned": noise[:60], "born": noise[:64]})
+    assert nb08.smoothness(stripes).min() > 0.7
+    assert abs(nb08.smoothness(noise).mean()) < 0.1
+    _, text = nb08.draw_filters({"learned": noise[:60], "born": noise[:64]})
     assert "learned, 60 of 7×7; born, 64 of 7×7" in text
 
 
 def test_the_share_inside_a_square():
     moved = torch.ones(10, 10)
-    assert looking_figures.share_inside(moved, 4.5, 10) == pytest.approx(1)
-    assert looking_figures.share_inside(moved, 4.5, 4) == pytest.approx(0.16)
+    assert nb08.share_inside(moved, 4.5, 10) == pytest.approx(1)
+    assert nb08.share_inside(moved, 4.5, 4) == pytest.approx(0.16)
 
 
 def test_reach_tells_the_sides():
     views = stage_views(GoogLeNet(aux_logits=False))["3a"]
     reaches = {branch: torch.rand(32, 32, generator=generator) for branch in views}
-    fig, text = looking_figures.reach(reaches, views, 15.0)
+    fig, text = nb08.draw_reach(reaches, views, 15.0)
     assert "1x1: 27 pixels" in text and "5x5: 59 pixels" in text
     for ax in fig.axes:  # larger than the image: no edge is cut off
         (left, right), box = ax.get_xlim(), rectangles(ax)[0]
@@ -204,7 +206,7 @@ def test_reach_tells_the_sides():
 
 
 def test_ablations_tell_the_worst_and_what_is_beyond_the_error():
-    _, text = looking_figures.ablations({"mean": table(0.5), "zero": table(0.0)})
+    _, text = nb08.draw_ablations({"mean": table(0.5), "zero": table(0.0)})
     assert "mean: most is lost without pool of 3a, +0.500, and 35 of 36" in text
     assert "zero: most is lost without" in text and "36 of 36" in text
 
@@ -213,7 +215,7 @@ def test_shares_are_told_for_the_last_module():
     shares = table(0)[["module", "branch"]].assign(
         channels=0.25, energy=[0.1, 0.2, 0.3, 0.4] * 9, gradient=0.25
     )
-    _, text = looking_figures.shares(shares, table(0.01))
+    _, text = nb08.draw_shares(shares, table(0.01))
     assert "In 5b" in text and "energy: 1x1 10%, 3x3 20%, 5x5 30%, pool 40%" in text
     assert "loss: 1x1 25%" in text
 
@@ -221,13 +223,13 @@ def test_shares_are_told_for_the_last_module():
 def test_two_networks_and_their_likeness():
     pair = {name: {m: heat[0] for m, heat in own.items()} for name, own in HEAT.items()}
     similar = {"Grad-CAM": 0.1, "occlusion": -0.4}
-    fig, text = looking_figures.networks(IMAGES[0], pair, similar)
+    fig, text = nb08.draw_networks(IMAGES[0], pair, similar)
     assert "Grad-CAM +0.10, occlusion -0.40" in text and len(fig.axes) == 5
 
 
 def test_some_heat_maps_stand_beside_their_image():
     maps = {name: heat[0] for name, heat in HEAT["trained"].items()}
-    fig, text = looking_figures.heat_maps(IMAGES[0], maps, "one: yes, called yes")
+    fig, text = nb08.draw_heat_maps(IMAGES[0], maps, "one: yes, called yes")
     assert "one: yes, called yes" in text and "occlusion, highest at" in text
     assert [len(ax.images) for ax in fig.axes[:3]] == [1, 2, 2]
 
@@ -236,25 +238,25 @@ def test_the_lead_is_told_with_its_error():
     own = torch.zeros(4, 5)
     curves = {"a": {"own": own, "other": own + torch.tensor([[1.0], [1], [2], [4]])}}
     # Mean 2, standard deviation √2, of four.
-    assert looking_figures.ahead(curves).loc["a", "other"] == "+2.00 ± 0.71"
+    assert nb08.ahead(curves).loc["a", "other"] == "+2.00 ± 0.71"
 
 
 def test_deletions_tell_the_means():
-    _, text = looking_figures.deletions(CURVES)
+    _, text = nb08.draw_deletions(CURVES)
     assert "occlusion: mean 0.00 against 2.00, 1.00, 1.00" in text
 
 
 def test_the_cascade_and_the_heads_tell_their_ends():
     similar = pd.DataFrame({"a": [0.9, 0.1], "b": [0.8, 0.7]}, index=["fc", "5b"])
-    assert "a ends at +0.10, b ends at +0.70" in looking_figures.cascade(similar)[1]
-    rows = [(o, e, 0.5 + e / 10, 0.6) for o in looking_figures.HEADS for e in (1, 2)]
+    assert "a ends at +0.10, b ends at +0.70" in nb08.draw_cascade(similar)[1]
+    rows = [(o, e, 0.5 + e / 10, 0.6) for o in nb08.HEADS for e in (1, 2)]
     columns = ["output", "epoch", "accuracy", "roc_auc"]
-    _, text = looking_figures.heads(pd.DataFrame(rows, columns=columns))
+    _, text = nb08.draw_heads(pd.DataFrame(rows, columns=columns))
     assert "head 1 accuracy 0.700" in text and "output roc_auc 0.600" in text
 
 
 def test_titles_name_truth_and_call():
-    found = looking_figures.titles(
+    found = nb08.titles(
         ["a", "b"], torch.tensor([0, 1]), torch.tensor([1, 1]), ("no", "yes")
     )
     assert found == ["a: no, called yes", "b: yes, called yes"]

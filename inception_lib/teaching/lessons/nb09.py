@@ -1,21 +1,34 @@
-"""The reader's own pictures: answers, views, calibration. Figure and alt text each."""
+"""09 · Your own images: answers, crops and views, calibration, uploads."""
 
+import tempfile
 from functools import cache
+from html import escape
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
+from ipywidgets import HTML, FileUpload, IntSlider, ToggleButtons, VBox
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
-from ..analysis.attribution import class_activation_map, contrast, ranking, without
-from ..training import Run, prepare, solar_cells, split
-from ..training.calibration import calibration_error, reliability
-from . import style
-from .predictions import SERIES
-from .sliders.explorer import Drawing
-from .sliders.looking import evidence_bar, overlay, pixels
+from ...analysis.attribution import class_activation_map, contrast, ranking, without
+from ...training import Run, load_picture, prepare, solar_cells, split
+from ...training.calibration import calibration_error, reliability
+from ...training.views import SHORTER_SIDES, Crop, paper_crops
+from .. import heatmap
+from ..drawing import (
+    COLOURS,
+    Drawing,
+    figure,
+    fixed_layout,
+    series,
+    show_image,
+)
+from ..explorer import explorer
 
 GRID = 6  # squares along a side, of which a third are taken away
 
@@ -94,12 +107,12 @@ def without_a_third(run: Run, picture: Tensor, evidence: Tensor) -> dict[str, fl
     )
 
 
-def bars(
+def _bars(
     ax: Axes, values: dict[str, float], colours: list[str], digits: int = 2
 ) -> None:
     """Numbers as bars, each with its name above it, however long that is."""
     lengths, places = list(values.values()), range(len(values))
-    fills = [style.COLOURS[colour] for colour in colours]
+    fills = [COLOURS[colour] for colour in colours]
     ax.barh(places, lengths, color=fills, height=0.4)
     for place, (name, value) in zip(places, values.items(), strict=True):
         ax.text(0, place - 0.28, name, fontsize=9)
@@ -119,32 +132,33 @@ def draw_answer(run: Run, picture: Tensor, name: str) -> Drawing:
     """
     picture = fitting(run, picture)
     probabilities, evidence = explain(run, picture)
-    fig, (bare, left, middle, right) = style.figure(2.4, columns=4)
-    style.fixed_layout(fig, left=0.01, right=0.98, bottom=0.2, top=0.9, wspace=0.15)
-    style.picture(bare, pixels(picture[0]), name, vmin=0, vmax=255)
-    overlay(left, picture[0], evidence)
+    fig, (bare, left, middle, right) = figure(2.4, columns=4)
+    fixed_layout(fig, left=0.01, right=0.98, bottom=0.2, top=0.9, wspace=0.15)
+    show_image(bare, picture[0], name, vmin=0, vmax=255)
+    heatmap.overlay(left, picture[0], evidence)
     left.set_title("with the evidence", fontsize=9)
     if evidence.max() > evidence.min():  # a line around the highest third
         size = list(picture.shape[-2:])
         large = F.interpolate(evidence[None, None], size, mode="bilinear")[0, 0]
         level = large.flatten().quantile(2 / 3).item()
         left.contour(large.numpy(), [level], colors="black", linewidths=1)
-    evidence_bar(left.inset_axes((0.15, -0.12, 0.7, 0.05)))
+    heatmap.legend(left)
     shown = probabilities.topk(min(5, len(probabilities)))
     names = [run.classes[i] for i in shown.indices.tolist()]
     values = shown.values.tolist()
-    bars(middle, dict(zip(names, values, strict=True)), ["1x1"] * len(names))
+    _bars(middle, dict(zip(names, values, strict=True)), ["1x1"] * len(names))
     middle.set_xticks([0, 0.5, 1])
     middle.set_xlabel("predicted probability")
     left_over = without_a_third(run, picture, evidence)
     whole, gone, anywhere = left_over.values()
-    bars(right, left_over, ["1x1", "3x3", "light"], digits=1)
+    _bars(right, left_over, ["1x1", "3x3", "light"], digits=1)
     right.set_xlabel(f"score of {names[0]!r}")
-    return fig, (
+    return Drawing(
+        fig,
         f"{name}: {names[0]} with probability {values[0]:.2f}. Laid over a copy: "
         "orange where the evidence speaks for this answer, purple against it. Its "
         f"score is {whole:.1f}, without the third that the map ranks highest "
-        f"{gone:.1f}, without any third {anywhere:.1f}."
+        f"{gone:.1f}, without any third {anywhere:.1f}.",
     )
 
 
@@ -153,7 +167,7 @@ def draw_views(table: pd.DataFrame, error: float) -> Drawing:
     single networks, and all of them together; ``error`` is the standard error of one
     accuracy.
     """
-    fig, axes = style.figure(5.4, rows=2)
+    fig, axes = figure(5.4, rows=2)
     together = table["seed"] == "all"
     count = table["seed"].nunique() - 1
     groups = {"one network": table[~together], f"{count} networks": table[together]}
@@ -161,8 +175,7 @@ def draw_views(table: pd.DataFrame, error: float) -> Drawing:
     for i, (name, rows) in enumerate(groups.items()):
         scores = ["passes", "accuracy", "roc_auc"]
         kinds = rows.groupby("views", sort=False)[scores].mean()
-        colour = style.COLOURS[SERIES[i]]
-        look = {"ls": "", "marker": style.MARKERS[i], "color": colour}
+        look = series(i) | {"ls": ""}
         for ax, score, bar in zip(axes, scores[1:], (error, None), strict=True):
             label = f"{name}, averaged" if i else f"{name}, mean"
             ax.errorbar(
@@ -177,7 +190,7 @@ def draw_views(table: pd.DataFrame, error: float) -> Drawing:
                     xytext=(-4, 4) if i else (4, -4),
                     textcoords="offset points",
                     fontsize=8,
-                    color=colour,
+                    color=look["color"],
                     ha="left" if i else "right",
                     va="bottom" if i else "top",
                 )
@@ -196,8 +209,9 @@ def draw_views(table: pd.DataFrame, error: float) -> Drawing:
         ax.margins(x=0.1, y=0.2)
     axes[1].set_xlabel("forward passes per picture")
     axes[1].legend(fontsize=8, frameon=False, loc="lower left")
-    return fig, (
-        f"Accuracy and ROC AUC against forward passes per picture: {', '.join(told)}."
+    return Drawing(
+        fig,
+        f"Accuracy and ROC AUC against forward passes per picture: {', '.join(told)}.",
     )
 
 
@@ -205,7 +219,7 @@ def draw_finetuning(table: pd.DataFrame) -> Drawing:
     """ROC AUC against the number of images, from ``results.table("finetuning")``: a
     line per way, the mean over its seeds and their standard deviation.
     """
-    fig, ax = style.figure(3.4)
+    fig, ax = figure(3.4)
     told = []
     for i, (way, rows) in enumerate(table.groupby("way", sort=False)):
         scores = rows.groupby("images")["roc_auc"].agg(["mean", "std"])
@@ -213,11 +227,9 @@ def draw_finetuning(table: pd.DataFrame) -> Drawing:
             scores.index * 1.06 ** (i - 1.5),  # side by side, not on top of each other
             scores["mean"],
             scores["std"],
-            ls=style.DASHES[i],
-            marker=style.MARKERS[i],
-            color=style.COLOURS[SERIES[i]],
             capsize=3,
             label=str(way),
+            **series(i),
         )
         values = ", ".join(f"{n}: {auc:.2f}" for n, auc in scores["mean"].items())
         told.append(f"{way} {values}")
@@ -229,7 +241,7 @@ def draw_finetuning(table: pd.DataFrame) -> Drawing:
     ax.set_ylabel("validation ROC AUC")
     ax.set_title("another task, the same number of steps", fontsize=10)
     ax.legend(fontsize=9, frameon=False)
-    return fig, f"ROC AUC by the number of images: {'; '.join(told)}."
+    return Drawing(fig, f"ROC AUC by the number of images: {'; '.join(told)}.")
 
 
 def draw_reliability(answers: dict[str, Tensor], labels: Tensor) -> Drawing:
@@ -237,34 +249,33 @@ def draw_reliability(answers: dict[str, Tensor], labels: Tensor) -> Drawing:
     a probability means what it says. Each group has its standard error and its number
     of images.
     """
-    fig, ax = style.figure(3.8)
+    fig, ax = figure(3.8)
     told, lowest = [], 1.0
     for i, (name, probabilities) in enumerate(answers.items()):
         table = reliability(probabilities, labels)
         off = calibration_error(probabilities, labels)
-        colour = style.COLOURS[SERIES[i]]
         # What chance does to a group of this size that is right as often as it says.
         sure, right, count = (table[c] for c in ("confidence", "accuracy", "count"))
         ax.errorbar(
             sure,
             right,
             (sure * (1 - sure) / count) ** 0.5,
-            ls=style.DASHES[i],
-            marker=style.MARKERS[i],
-            color=colour,
             capsize=3,
+            **series(i),
             label=f"{name}: off by {off:.3f} on average",
         )
         for x, n in zip(sure, count, strict=True):
             where = {"xy": (x, 0.02 + 0.05 * i), "xycoords": ("data", "axes fraction")}
-            ax.annotate(f"{n}", **where, fontsize=8, color=colour, ha="center")
+            ax.annotate(
+                f"{n}", **where, fontsize=8, color=series(i)["color"], ha="center"
+            )
         groups = ", ".join(
             f"{x:.2f} {y:.2f} of {n}"
             for x, y, n in zip(sure, right, count, strict=True)
         )
         told.append(f"{name} is off by {off:.3f} (confidence, accuracy: {groups})")
         lowest = min(lowest, sure.min())
-    ax.plot([lowest, 1], [lowest, 1], ":", color=style.COLOURS["trunk"], zorder=0)
+    ax.plot([lowest, 1], [lowest, 1], ":", color=COLOURS["trunk"], zorder=0)
     bottom, top = ax.get_ylim()
     ax.set_ylim(bottom - 0.15 * (top - bottom), top)  # room for the numbers
     ax.set_xlabel("how sure it is (largest probability); below: number of images")
@@ -273,4 +284,187 @@ def draw_reliability(answers: dict[str, Tensor], labels: Tensor) -> Drawing:
         "reliability diagram; on the dotted line it is as it says", fontsize=10
     )
     ax.legend(fontsize=9, frameon=False, loc="upper left")
-    return fig, "Accuracy against confidence; " + "; ".join(told) + "."
+    return Drawing(fig, "Accuracy against confidence; " + "; ".join(told) + ".")
+
+
+SIZE = 224
+SCALES = [str(side) for side in SHORTER_SIDES]
+SQUARES = ["first", "middle", "last"]
+
+
+def coverage(height: int, width: int, crops: list[Crop]) -> np.ndarray:
+    """The share of the crops that see each pixel of the picture: height × width."""
+    seen = np.zeros((height, width))
+    for crop in crops:
+        y, x = height / crop.height, width / crop.width
+        rows = slice(round(crop.top * y), round((crop.top + crop.side) * y))
+        columns = slice(round(crop.left * x), round((crop.left + crop.side) * x))
+        seen[rows, columns] += 1
+    return seen / len(crops)
+
+
+def draw_crops(
+    picture: np.ndarray, scale: str = "320", square: str = "middle"
+) -> Drawing:
+    """Of a picture (H×W×3 uint8) at one ``scale``, the shorter side in pixels: one
+    square, whole and in five crops; beside it how often each place is seen in all 144.
+    """
+    rows, columns = picture.shape[:2]
+    crops = paper_crops(rows, columns, SIZE)
+    here = [c for c in crops if min(c.height, c.width) == int(scale)]
+    third = len(here) // len(SQUARES)
+    own = here[third * SQUARES.index(square) :][:third]
+    boxes = dict.fromkeys((c.top, c.left, c.side) for c in own)
+    height, width = own[0].height, own[0].width
+
+    fig, (left, right) = figure(3.0, columns=2)
+    fixed_layout(fig, left=0.01, right=0.98, bottom=0.03, top=0.92, wspace=0.04)
+    title = f"{width}×{height}, the {square} square: {len(own)} crops"
+    show_image(left, picture, title, extent=(0, width, height, 0))
+    for top, x, side in boxes:
+        whole = side == int(scale)
+        left.add_patch(
+            Rectangle(
+                (x, top),
+                side,
+                side,
+                fill=False,
+                ec=COLOURS["3x3" if whole else "5x5"],
+                ls="-" if whole else "--",
+                lw=3 if whole else 2,
+            )
+        )
+    seen = 100 * coverage(rows, columns, crops)
+    middle, corner = seen[rows // 2, columns // 2], seen[0, 0]
+    show_image(right, seen, "how often each place is seen", vmin=0, vmax=100)
+    fig.colorbar(right.images[0], ax=right, label="% of the 144 crops", shrink=0.8)
+    return Drawing(
+        fig,
+        f"A picture scaled to {width}×{height}. Solid: the {square} square, {scale} "
+        f"pixels wide; dashed: its four corners and its centre at {SIZE}×{SIZE}; each "
+        f"is taken as it is and mirrored. Of all 144 crops {middle:.0f} % see the "
+        f"middle of the picture and {corner:.0f} % its corner.",
+    )
+
+
+def browse_crops(picture: np.ndarray) -> VBox:
+    """Walk through the paper's crops of a picture (H×W×3 uint8): scale and square."""
+    controls = {
+        "scale": ToggleButtons(options=SCALES, value="320", description="scale"),
+        "square": ToggleButtons(options=SQUARES, value="middle", description="square"),
+    }
+
+    def draw(scale: str, square: str) -> Drawing:
+        return draw_crops(picture, scale, square)
+
+    return explorer(draw, controls, {})
+
+
+SUFFIX = ".picture"  # formats are told by content, whatever the name says
+
+
+def try_picture(run: Run) -> VBox:
+    """A button that takes a picture file and shows the run's answer to it.
+
+    Odd and broken files are handled as ``load_picture`` handles them: each is either
+    decoded properly or refused in one sentence, and the last answer stays.
+    """
+    button = FileUpload(accept="image/*", description="choose a picture")
+    button.layout.width = "auto"
+    note, picture = HTML(), HTML()
+
+    def answer(change) -> None:
+        if not change["new"]:
+            return
+        file = change["new"][-1]
+        try:
+            drawing = _answer(run, file["name"], bytes(file["content"]))
+            picture.value = drawing.html()
+            note.value = ""
+        except ValueError as error:
+            note.value = f"<b role='alert'>⚠ {escape(str(error))}</b>"
+
+    button.observe(answer, "value")
+    return VBox([button, note, picture])
+
+
+def answer_folder(run: Run, folder: str | Path) -> pd.DataFrame:
+    """A row per file in ``folder`` and its subfolders: the run's answer and its
+    probability, or why there is none.
+
+    Hidden files and links are passed over. Raises FileNotFoundError if there is no such
+    folder, and ValueError if it holds no file.
+    """
+    rows = {}
+    for name, path in _files(folder).items():
+        row: dict[str, object] = {"answer": "", "probability": None, "problem": ""}
+        try:
+            picture = load_picture(path, run.config.image_size)
+            probabilities, _ = explain(run, fitting(run, picture))
+            likeliest = int(probabilities.argmax())
+            row["answer"] = run.classes[likeliest]
+            row["probability"] = round(probabilities[likeliest].item(), 3)
+        except ValueError as error:
+            row["problem"] = str(error).replace(str(path), name)
+        rows[name] = row
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def browse_folder(run: Run, folder: str | Path) -> VBox:
+    """Walk through the pictures in ``folder``: the run's answer to each, and where it
+    looked. What can't be read is named in one sentence, and the last picture stays.
+
+    Raises what ``answer_folder`` raises, and ValueError if no file is a picture.
+    """
+    files = _files(folder)
+    names = list(files)
+
+    def draw(picture: int) -> Drawing:
+        name = names[picture - 1]
+        try:
+            pixels = load_picture(files[name], run.config.image_size)
+        except ValueError as error:
+            raise ValueError(str(error).replace(str(files[name]), name)) from error
+        return draw_answer(run, pixels, name)
+
+    readable = (i for i, name in enumerate(names, 1) if _is_picture(files[name]))
+    first = next(readable, None)
+    if first is None:
+        raise ValueError(f"no file in {folder} is a picture: choose another folder")
+    position = IntSlider(first, 1, len(names), description="picture")
+    return explorer(draw, {"picture": position}, {"picture": f"of {len(names)}"})
+
+
+def _files(folder: str | Path) -> dict[str, Path]:
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder}: check its name")
+    files = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        hidden = any(part.startswith(".") for part in name.parts)
+        if path.is_file() and not path.is_symlink() and not hidden:
+            files[name.as_posix()] = path
+    if not files:
+        raise ValueError(f"there is no file in {folder}: put pictures into it")
+    return files
+
+
+def _is_picture(path: Path) -> bool:
+    try:
+        load_picture(path, 32)
+    except ValueError:
+        return False
+    return True
+
+
+def _answer(run: Run, name: str, content: bytes):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "upload" + SUFFIX)
+        path.write_bytes(content)
+        try:
+            pixels = load_picture(path, run.config.image_size)
+        except ValueError as error:
+            # Speak of the reader's file, not of the copy.
+            raise ValueError(str(error).replace(str(path), name)) from error
+    return draw_answer(run, pixels, name)

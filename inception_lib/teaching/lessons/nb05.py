@@ -1,4 +1,4 @@
-"""Drawings of the network and its costs. Each returns the figure and its alt text."""
+"""05 · GoogLeNet: the whole network, its costs, and Table 1 against its widths."""
 
 from collections.abc import Iterable
 from typing import cast
@@ -9,10 +9,16 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
 from torch import nn
 
-from ..analysis.costs import Cost
-from ..model import GOOGLENET_WIDTHS, BasicConv2d, GoogLeNet
-from ..model.googlenet import map_sizes
-from . import style
+from ...analysis.costs import Cost
+from ...model import GOOGLENET_WIDTHS, BasicConv2d, GoogLeNet
+from ...model.googlenet import map_sizes
+from ..drawing import (
+    BRANCHES,
+    COLOURS,
+    MARKERS,
+    Drawing,
+    figure,
+)
 
 KINDS = {  # what a colour of the style stands for
     "1x1": "1×1",
@@ -25,7 +31,6 @@ KINDS = {  # what a colour of the style stands for
     "auxiliary": "auxiliary heads",
     "light": "pooling",
 }
-BRANCHES = ["1x1", "3x3", "5x5", "pool"]
 BRANCH_ENDS = ["branch1", "branch2.1", "branch3.1", "branch4.1"]
 POOL_BEFORE = {"3": "maxpool2", "4": "maxpool3", "5": "maxpool4"}
 STAGES = {
@@ -41,7 +46,7 @@ PLAIN_GAP, FUNNEL_GAP, STEM_GAP = 55, 190, 330  # between two blocks, in channel
 def _legend(fig: Figure, kinds: Iterable[str]) -> None:
     """Below the axes, in one row."""
     handles = [
-        Rectangle((0, 0), 1, 1, color=style.COLOURS[kind], label=KINDS[kind])
+        Rectangle((0, 0), 1, 1, color=COLOURS[kind], label=KINDS[kind])
         for kind in kinds
     ]
     fig.legend(
@@ -79,14 +84,14 @@ def _blocks(model: GoogLeNet) -> dict[str, tuple[int, dict[str, int]]]:
     return blocks
 
 
-def network(model: GoogLeNet) -> tuple[Figure, str]:
+def draw_network(model: GoogLeNet) -> Drawing:
     """The whole network, left to right: a block per output, a funnel where maps shrink.
 
     A block is as wide as it has channels; its height is the square root of its map's
     side, or the last maps could not be seen. An Inception module is striped: a colour
     per branch.
     """
-    fig, ax = style.figure(4.4)
+    fig, ax = figure(4.4)
     ax.axis("off")
     at = {}  # name -> left, right, height
     x, last = 0.0, None
@@ -98,7 +103,7 @@ def network(model: GoogLeNet) -> tuple[Figure, str]:
         left = x
         for kind, width in channels.items():
             box = Rectangle((x, -height / 2), width, height, ec="white", lw=0.5)
-            box.set_facecolor(style.COLOURS[kind])
+            box.set_facecolor(COLOURS[kind])
             ax.add_patch(box)
             x += width
         at[name] = (left, x, height)
@@ -118,21 +123,22 @@ def network(model: GoogLeNet) -> tuple[Figure, str]:
     ax.set_ylim(-11.8, 8.6)
     told = ", ".join(f"{name} {side}×{side}" for name, side in sides.items())
     heads = " Two red auxiliary heads tap 4a and 4d." if model.aux_logits else ""
-    return fig, (
+    return Drawing(
+        fig,
         "The network as a row of blocks from left to right, as high as their maps (on "
         f"a root scale) and as wide as their channels: {told}. Nine blocks are "
-        f"Inception modules, striped in the colours of their four branches.{heads}"
+        f"Inception modules, striped in the colours of their four branches.{heads}",
     )
 
 
 def _connect(ax: Axes, x: float, before: float, after: float, funnel: int) -> float:
     """A funnel from a map to a smaller one, else a line; returns where it ends."""
     if before == after:
-        ax.plot([x, x + PLAIN_GAP], [0, 0], color=style.COLOURS["trunk"], lw=1.2)
+        ax.plot([x, x + PLAIN_GAP], [0, 0], color=COLOURS["trunk"], lw=1.2)
         return x + PLAIN_GAP
     end = x + funnel
     corners = [(x, before / 2), (end, after / 2), (end, -after / 2), (x, -before / 2)]
-    ax.add_patch(Polygon(corners, color=style.COLOURS["light"], alpha=0.55, lw=0))
+    ax.add_patch(Polygon(corners, color=COLOURS["light"], alpha=0.55, lw=0))
     return end
 
 
@@ -140,7 +146,7 @@ def _brackets(ax: Axes, at: dict[str, tuple], sides: dict[str, int]) -> None:
     """The stages' names and map sizes, below the blocks."""
     for stage, (first, final) in STAGES.items():
         left, right = at[first][0], at[final][1]
-        ax.plot([left, right], [-8.9, -8.9], color=style.COLOURS["trunk"], lw=1.5)
+        ax.plot([left, right], [-8.9, -8.9], color=COLOURS["trunk"], lw=1.5)
         middle = (left + right) / 2
         ax.text(middle, -9.8, stage, ha="center", fontsize=10, fontweight="bold")
         size = f"{sides[final]}×{sides[final]}"
@@ -150,7 +156,7 @@ def _brackets(ax: Axes, at: dict[str, tuple], sides: dict[str, int]) -> None:
 
 
 def _heads(ax: Axes, at: dict[str, tuple]) -> None:
-    red = style.COLOURS["auxiliary"]
+    red = COLOURS["auxiliary"]
     for label, module in {"head 1": "4a", "head 2": "4d"}.items():
         tap = at[module][1] + PLAIN_GAP / 2
         ax.plot([tap, tap], [0, 5.4], color=red, lw=1.8)
@@ -159,19 +165,19 @@ def _heads(ax: Axes, at: dict[str, tuple]) -> None:
         ax.text(tap, 5.9, label, ha="center", color=red, fontsize=9, bbox=box)
 
 
-def costs_by_row(rows: dict[str, dict[str, Cost]]) -> tuple[Figure, str]:
+def draw_costs(rows: dict[str, dict[str, Cost]]) -> Drawing:
     """Bars of parameters and of multiply-adds, one per row, split by kind.
 
     ``rows`` are ``analysis.costs.googlenet_parts``'s: {"3a": {"1x1": Cost, …}, …}.
     """
-    fig, axes = style.figure(4.8, columns=2, sharey=True)
+    fig, axes = figure(4.8, columns=2, sharey=True)
     told = []
     for ax, measure in zip(axes, ("parameters", "multiply_adds"), strict=True):
         ends = dict.fromkeys(rows, 0.0)
         for name, parts in rows.items():
             for kind, cost in parts.items():
                 width = getattr(cost, measure) / 1e6
-                ax.barh(name, width, 0.75, ends[name], color=style.COLOURS[kind])
+                ax.barh(name, width, 0.75, ends[name], color=COLOURS[kind])
                 ends[name] += width
         total = sum(ends.values())
         for name, end in ends.items():
@@ -186,25 +192,26 @@ def costs_by_row(rows: dict[str, dict[str, Cost]]) -> tuple[Figure, str]:
     axes[0].invert_yaxis()
     present = {kind for parts in rows.values() for kind in parts}
     _legend(fig, [kind for kind in KINDS if kind in present])
-    return fig, (
+    return Drawing(
+        fig,
         f"Two bar charts over {', '.join(rows)}, each bar split by kind of layer: "
-        f"{'; '.join(told)}."
+        f"{'; '.join(told)}.",
     )
 
 
-def ratios(
+def draw_ratios(
     table: pd.DataFrame, limits: tuple[float, float] = (0.92, 1.12)
-) -> tuple[Figure, str]:
+) -> Drawing:
     """A line per row of ``table``, a marker per column (at most 4): computed / printed.
 
     A ratio beyond ``limits`` stands at the edge with its number.
     """
-    fig, ax = style.figure(4.8)
-    ax.axvline(1, color=style.COLOURS["trunk"], lw=1)
+    fig, ax = figure(4.8)
+    ax.axvline(1, color=COLOURS["trunk"], lw=1)
     far = []
     for i, (column, values) in enumerate(table.items()):
-        colour = style.COLOURS[BRANCHES[i]]
-        look = {"color": colour, "ls": "", "marker": style.MARKERS[i], "ms": 8}
+        colour = COLOURS[list(BRANCHES)[i]]
+        look = {"color": colour, "ls": "", "marker": MARKERS[i], "ms": 8}
         shift = 0.4 * (i - (len(table.columns) - 1) / 2)
         places = [place + shift for place in range(len(table))]
         ax.plot(values.clip(*limits), places, label=column, clip_on=False, **look)
@@ -225,28 +232,29 @@ def ratios(
     ax.set_yticks(range(len(table)), table.index)
     ax.invert_yaxis()
     ax.set_xlim(*limits)
-    ax.grid(axis="y", color=style.COLOURS["light"], lw=0.6)
+    ax.grid(axis="y", color=COLOURS["light"], lw=0.6)
     ax.set_axisbelow(True)
     ax.set_xlabel("computed from the widths / printed (1: they agree)")
     ax.set_title("Table 1 against its own widths", fontsize=11)
     ax.legend(fontsize=9, loc="center right", frameon=True, edgecolor="none")
-    return fig, (
+    return Drawing(
+        fig,
         "Markers for the ratio of computed to printed numbers, a line per row of "
         "Table 1, most of them near 1. More than 1.5 percent away: "
-        f"{', '.join(far) or 'none'}."
+        f"{', '.join(far) or 'none'}.",
     )
 
 
-def bars(table: pd.DataFrame, title: str, unit: str) -> tuple[Figure, str]:
+def draw_bars(table: pd.DataFrame, title: str, unit: str) -> Drawing:
     """Grouped bars: a group per row of ``table``, a bar per column (at most 3)."""
-    fig, ax = style.figure(3.8)
+    fig, ax = figure(3.8)
     looks = [("1x1", ""), ("3x3", "///"), ("trunk", "...")]
     bar = 0.8 / len(table.columns)
     for i, (column, values) in enumerate(table.items()):
         shift = (i - (len(table.columns) - 1) / 2) * bar
         places = [place + shift for place in range(len(table))]
         kind, hatch = looks[i]
-        look = {"color": style.COLOURS[kind], "hatch": hatch, "edgecolor": "white"}
+        look = {"color": COLOURS[kind], "hatch": hatch, "edgecolor": "white"}
         ax.bar(places, values, bar, label=f"{column}: {values.sum():,.0f}", **look)
     ax.set_xticks(range(len(table)), table.index)
     ax.set_ylabel(unit)
@@ -258,4 +266,6 @@ def bars(table: pd.DataFrame, title: str, unit: str) -> tuple[Figure, str]:
         f"{values.sum():,.0f} in all"
         for column, values in table.items()
     )
-    return fig, f"Bars for {', '.join(map(str, table.index))}, in {unit}: {told}."
+    return Drawing(
+        fig, f"Bars for {', '.join(map(str, table.index))}, in {unit}: {told}."
+    )

@@ -10,8 +10,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from widgets import alt, notes, parts, rectangles
 
-from inception_lib.teaching import bottleneck_figures as figures
-from inception_lib.teaching import sliders
+from inception_lib.teaching.lessons import nb01
 
 SHAPES = [(512, 64, 5, 24, 14), (6, 5, 3, 2, 7), (8, 4, 1, 3, 1), (3, 9, 7, 5, 4)]
 
@@ -29,7 +28,7 @@ def test_both_routes_cost_what_live_layers_do(c_in, c_out, k, width, map_size):
     direct = live(nn.Conv2d(c_in, c_out, k, **form), c_in, map_size)
     layers = nn.Conv2d(c_in, width, 1, bias=False), nn.Conv2d(width, c_out, k, **form)
     pair = live(nn.Sequential(*layers), c_in, map_size)
-    figure, told = sliders.draw_bottleneck(c_in, c_out, k, width, map_size)
+    figure, told = nb01.draw_bottleneck(c_in, c_out, k, width, map_size)
     assert f"has {direct[0]:,} weights" in told and f"= {pair[0]:,}:" in told
     assert f"Multiply-adds: {direct[1]:,} and {pair[1]:,}." in told
     shown = [t.get_text() for t in figure.axes[0].texts]
@@ -39,7 +38,7 @@ def test_both_routes_cost_what_live_layers_do(c_in, c_out, k, width, map_size):
 
 @pytest.mark.parametrize("c_in, c_out, k, width, map_size", SHAPES)
 def test_the_lines_cross_where_it_starts_to_cost_more(c_in, c_out, k, width, map_size):
-    figure, _ = sliders.draw_bottleneck(c_in, c_out, k, width, map_size)
+    figure, _ = nb01.draw_bottleneck(c_in, c_out, k, width, map_size)
     line = figure.axes[1]
     slope = line.lines[0].get_ydata()[1] / line.lines[0].get_xdata()[1]
     direct = line.lines[1].get_ydata()[0]
@@ -50,13 +49,13 @@ def test_the_lines_cross_where_it_starts_to_cost_more(c_in, c_out, k, width, map
 
 
 def test_the_blocks_are_as_wide_as_their_channels():
-    figure, _ = sliders.draw_bottleneck(6, 5, 3, 2)
+    figure, _ = nb01.draw_bottleneck(6, 5, 3, 2)
     widths = [p.get_width() for p in rectangles(figure.axes[2])]
     assert np.divide(widths, widths[0]) * 6 == pytest.approx([6, 5, 6, 2, 5])
 
 
 def test_the_map_changes_the_multiply_adds_and_not_the_saving():
-    explorer = sliders.bottleneck()
+    explorer = nb01.explore_bottleneck()
     before = alt(explorer)
     parts(explorer, IntSlider)[4].value = 28
     after = alt(explorer)
@@ -65,10 +64,36 @@ def test_the_map_changes_the_multiply_adds_and_not_the_saving():
 
 
 def test_no_combination_of_extremes_raises():
-    explorer = sliders.bottleneck(1, 1, 1, 1, 1)
+    explorer = nb01.explore_bottleneck(1, 1, 1, 1, 1)
     for slider in parts(explorer, IntSlider):
         slider.value = slider.max
         assert notes(explorer) == [""] * 5
+
+
+def test_the_example_of_the_paper_is_drawn_with_its_numbers():
+    figure, text = nb01.draw_bottleneck(512, 64, kernel_size=5, width=24)
+    assert "819,200" in text and "50,688" in text and "16.2 times fewer" in text
+    shown = [t.get_text() for t in figure.axes[0].texts]
+    assert shown[:2] == ["5×5: 819,200", "1×1: 12,288  +  5×5: 38,400  =  50,688"]
+
+
+@pytest.mark.parametrize("width, costs_more", [(387, False), (388, True)])
+def test_above_the_break_even_width_the_title_says_that_it_costs_more(
+    width, costs_more
+):
+    figure, _ = nb01.draw_bottleneck(512, 64, 5, width)
+    assert ("costs more" in figure.get_suptitle()) == costs_more
+
+
+def test_equal_costs_are_called_equal():
+    # 4 -> 4 channels: 4·4 = 16; through 2 channels: 4·2 + 2·4 = 16
+    assert "exactly as many" in nb01.draw_bottleneck(4, 4, 1, 2)[1]
+
+
+def test_bars_are_as_long_as_the_weights():
+    figure, _ = nb01.draw_bottleneck(6, 5, 3, 2)
+    lengths = [bar.get_width() for bar in rectangles(figure.axes[0])]
+    assert lengths == [9 * 6 * 5, 6 * 2, 9 * 2 * 5]
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +114,7 @@ def test_a_squeezed_picture_is_the_best_of_its_rank(lesson):
     u, s, v = np.linalg.svd(matrix, full_matrices=False)
     best = torch.from_numpy((u[:, :3] * s[:3]) @ v[:3]).view(16, 4, 4, 4)
     expected = F.pixel_shuffle(best.transpose(0, 1), 4)
-    figure, told = figures.draw_squeezed(maps, directions, errors, 3, cell=2)
+    figure, told = nb01.draw_squeezed(maps, directions, errors, 3, cell=2)
     arrays = [np.asarray(ax.images[0].get_array()) for ax in figure.axes[:3]]
     before, after, lost = arrays
     assert before == pytest.approx(pictures[2, 0].numpy())
@@ -101,7 +126,7 @@ def test_a_squeezed_picture_is_the_best_of_its_rank(lesson):
 
 def test_through_all_channels_nothing_is_lost(lesson):
     _, maps, directions, errors = lesson
-    figure, told = figures.draw_squeezed(maps, directions, errors, 16, cell=0)
+    figure, told = nb01.draw_squeezed(maps, directions, errors, 16, cell=0)
     lost = np.asarray(figure.axes[2].images[0].get_array())
     assert abs(lost).max() < 1e-5
     assert "0.0 percent of the cell" in told
@@ -111,11 +136,11 @@ def test_through_all_channels_nothing_is_lost(lesson):
 def test_a_bottleneck_wider_than_its_input_is_refused(lesson, channels):
     _, maps, directions, errors = lesson
     with pytest.raises(ValueError, match="1 to 16 of them"):
-        figures.draw_squeezed(maps, directions, errors, channels, cell=0)
+        nb01.draw_squeezed(maps, directions, errors, channels, cell=0)
 
 
 def test_the_explorer_of_squeezed_pictures_follows_its_controls(lesson):
-    explorer = figures.squeezed(*lesson[1:])
+    explorer = nb01.explore_squeezed(*lesson[1:])
     channels, cell = parts(explorer, IntSlider)
     assert alt(explorer).startswith("Cell 0 whole, through 8 channels of 16")
     channels.value, cell.value = 1, 3
@@ -130,7 +155,7 @@ def test_the_explorer_of_squeezed_pictures_follows_its_controls(lesson):
 
 def test_error_curves_put_the_crosses_at_their_share(lesson):
     errors = lesson[3]
-    figure, told = figures.error_curves(
+    figure, told = nb01.draw_error_curves(
         {"pictures": errors, "half": [1, 0.5, 0]}, {4: errors[4]}
     )
     crosses = figure.axes[0].lines[-1]
@@ -141,7 +166,7 @@ def test_error_curves_put_the_crosses_at_their_share(lesson):
 
 def test_reductions_say_every_share():
     shares = pd.DataFrame({"3×3": [50.0, 25.0], "5×5": [10.0, 5.0]}, ["3a", "3b"])
-    figure, told = figures.reductions(shares)
+    figure, told = nb01.draw_reductions(shares)
     assert "before the 3×3 50, 25; before the 5×5 10, 5" in told
     assert [np.size(line.get_xdata()) for line in figure.axes[0].lines[:2]] == [2, 2]
 
@@ -150,7 +175,7 @@ def test_a_race_is_the_ratio_of_the_seconds():
     rows = [(7, "direct", 9e9, 50.0, 3.0), (7, "1×1", 1e9, 5.0, 0.5)]
     rows.append((7, "behind it", 1e9, 20.0, 0.25))
     columns = ["map_size", "layer", "multiply_adds", "intensity", "seconds"]
-    figure, told = figures.race(pd.DataFrame(rows, columns=columns), 4.5)
+    figure, told = nb01.draw_race(pd.DataFrame(rows, columns=columns), 4.5)
     assert [bar.get_height() for bar in rectangles(figure.axes[0])] == [4.0]
     assert "faster 4.0 on 7×7 maps; predicted are 4.5" in told
     assert "direct 3 to 3; 1×1 2 to 2; behind it 4 to 4" in told

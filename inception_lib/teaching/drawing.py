@@ -1,0 +1,144 @@
+"""The look of every figure: colours with one meaning, one size, alt text."""
+
+import base64
+import io
+from html import escape
+from typing import Any, NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from seaborn import heatmap
+from torch import Tensor
+
+# Okabe and Ito's colour-blind-safe palette. A reduction is the lighter tint of its
+# branch.
+COLOURS = {
+    "1x1": "#0072B2",
+    "3x3": "#D55E00",
+    "3x3 reduce": "#F0B98D",
+    "5x5": "#009E73",
+    "5x5 reduce": "#8FD6C1",
+    "pool": "#8E5BA6",
+    "auxiliary": "#C0392B",
+    "trunk": "#6B6B6B",
+    "light": "#D9D9D9",
+}
+BRANCHES = {"1x1": "1×1", "3x3": "3×3", "5x5": "5×5", "pool": "pool"}  # as printed
+# Never colour alone: a series is told apart by its dash and its marker as well.
+DASHES = ["-", "--", "-.", ":"]
+MARKERS = ["o", "s", "^", "D"]
+
+WIDTH = 8.0  # inches; at DPI 100 this fits JupyterLab's column
+DPI = 100
+
+# Of the solar cells, for every figure that shows one.
+CREDIT = (
+    "Images: ELPV dataset, Buerhop-Lutz et al. 2018, Deitsch et al. 2019 and 2021, "
+    "CC BY-NC-SA 4.0"
+)
+
+
+class Drawing(NamedTuple):
+    """A figure and its description for someone who can't see it.
+
+    As a cell's last value it shows itself, with the description as alt text.
+    """
+
+    figure: Figure
+    alt: str
+
+    def png(self) -> str:
+        """The figure as a PNG in base64; a ValueError where nothing describes it."""
+        if len(self.alt.strip()) < 15:
+            raise ValueError(
+                "describe the figure for someone who can't see it, "
+                f"got alt={self.alt!r}"
+            )
+        buffer = io.BytesIO()
+        self.figure.savefig(buffer, format="png", dpi=DPI)
+        return base64.b64encode(buffer.getvalue()).decode()
+
+    def html(self) -> str:
+        """An HTML image: a new value replaces the old one without flicker.
+
+        Its size is given and it is decoded at once, so that nothing below it jumps.
+        """
+        width, height = (round(n * DPI) for n in self.figure.get_size_inches())
+        return (
+            f'<img alt="{escape(self.alt)}" src="data:image/png;base64,{self.png()}" '
+            f'width="{width}" height="{height}" decoding="sync" '
+            'style="max-width: 100%; height: auto">'
+        )
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return {"image/png": self.png()}, {"image/png": {"alt": self.alt}}
+
+    def __repr__(self) -> str:
+        return "<Drawing>"  # the same on every computer, whatever the figure shows
+
+
+def figure(
+    height: float = 3.4, rows: int = 1, columns: int = 1, **subplots
+) -> tuple[Figure, Any]:
+    """A figure of the series' width and its axes (an array of them for rows or columns
+    > 1).
+
+    It is a bare ``matplotlib.figure.Figure``: pyplot's figures come out blank when they
+    are drawn inside a slider's callback in JupyterLab (jupyterlab issue 19719).
+    """
+    fig = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
+    axes = fig.subplots(rows, columns, **subplots)
+    for ax in fig.axes:
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.tick_params(labelsize=9)
+    return fig, axes
+
+
+def fixed_layout(fig: Figure, **margins: float) -> None:
+    """Margins by hand: computing them takes as long as all the rest of a redraw."""
+    fig.set_layout_engine(None)
+    fig.subplots_adjust(**margins)
+
+
+def credit(fig: Figure) -> None:
+    """Below the figure, the line that the licence of the solar cells asks for."""
+    look: dict[str, Any] = {"fontsize": 7, "color": COLOURS["trunk"]}
+    if fig.get_layout_engine() is None:
+        fig.text(0.01, 0.01, CREDIT, **look)
+    else:
+        fig.supxlabel(CREDIT, **look)
+
+
+def series(i: int) -> dict[str, Any]:
+    """The look of the i-th of up to four lines: colour, dash and marker."""
+    colour = COLOURS[list(BRANCHES)[i]]
+    return {"color": colour, "ls": DASHES[i], "marker": MARKERS[i]}
+
+
+def show_image(ax: Axes, image, title: str = "", **imshow) -> None:
+    """Show an image without ticks, grey ones in grey: an array H×W or H×W×3, a tensor
+    H×W or C×H×W.
+    """
+    if isinstance(image, Tensor):
+        image = (image.permute(1, 2, 0) if image.ndim == 3 else image).numpy()
+    ax.imshow(image, **{"cmap": "gray", **imshow})
+    ax.set_title(title, fontsize=9)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.spines[:].set_visible(False)
+
+
+def show_counts(ax: Axes, matrix, classes) -> None:
+    """A K×K confusion matrix as a table of counts, darker where there are more."""
+    heatmap(
+        matrix,
+        ax=ax,
+        annot=True,
+        fmt="d",
+        cmap="Blues",
+        cbar=False,
+        square=True,
+        annot_kws={"size": 14},
+        xticklabels=classes,
+        yticklabels=classes,
+    )

@@ -1,0 +1,1 @@
+"""A file per notebook: its figures (``draw_…``) and its explorers."""

@@ -1,0 +1,229 @@
+"""03 · Global average pooling: two endings, and the maps that one gives away."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from ipywidgets import IntSlider, ToggleButtons, VBox
+from matplotlib.ticker import MaxNLocator
+from torch import Tensor
+
+from ...analysis import costs
+from .. import heatmap
+from ..drawing import (
+    COLOURS,
+    DASHES,
+    MARKERS,
+    Drawing,
+    credit,
+    figure,
+    fixed_layout,
+    show_image,
+)
+from ..explorer import explorer
+
+
+def draw_pooling(map_size: int, channels: int, classes: int) -> Drawing:
+    """Weights from channels×map_size×map_size to the classes: flattened, averaged.
+
+    Left: both endings; right: how the first grows with the map. Biases are left out.
+    Raises ValueError on a number below 1.
+    """
+    flat = costs.linear(channels * map_size**2, classes, bias=False).parameters
+    averaged = costs.linear(channels, classes, bias=False).parameters
+    side = f"{map_size}×{map_size}"
+    verdict = (
+        "a map of one place: no difference"
+        if map_size == 1
+        else f"{side} = {map_size**2} times fewer weights"
+    )
+
+    fig, (bars, line) = figure(2.7, columns=2, width_ratios=[3, 2])
+    fixed_layout(fig, left=0.1, right=0.98, bottom=0.19, top=0.9, wspace=0.4)
+    grey, blue = COLOURS["trunk"], COLOURS["1x1"]
+    bars.barh(1, flat, color=grey, hatch="//", edgecolor="white", height=0.5)
+    bars.barh(0, averaged, color=blue, height=0.5)
+    bars.set_yticks([1, 0], ["flatten,\nconnect", "average,\nconnect"])
+    told = f"{side} × {channels} × {classes} = {flat:,}"
+    bars.text(0, 1.3, told, fontsize=9)
+    bars.text(0, 0.3, f"{channels} × {classes} = {averaged:,}", fontsize=9)
+    bars.set_ylim(-0.4, 1.6)
+    bars.set_xlabel("weights")
+    bars.set_title(f"averaged: {verdict}", fontsize=10)
+
+    sizes = range(1, max(8, map_size + 2))
+    line.plot(sizes, [averaged * n**2 for n in sizes], "--", color=grey)
+    line.plot(map_size, flat, "s", color=grey, ms=8, mec="black")
+    line.axhline(averaged, color=blue)
+    line.plot(map_size, averaged, "o", color=blue, ms=8, mec="black")
+    line.set_ylabel("weights")
+    line.set_xlabel("side of the map (places)")
+    line.set_title("□ flattened, ● averaged", fontsize=10)
+    line.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    for axis in (bars.xaxis, line.yaxis):
+        axis.set_major_locator(MaxNLocator(nbins=4, integer=True))
+        axis.set_major_formatter("{x:,.0f}")
+    return Drawing(
+        fig,
+        f"A map of {side} with {channels} channels, to {classes} classes. Flattened "
+        f"and connected: {flat:,} weights; averaged and connected: {averaged:,}. "
+        f"Averaged: {verdict}. Flattened grows with the square of the map's side, "
+        "averaged stays.",
+    )
+
+
+def explore_pooling(
+    map_size: int = 7, channels: int = 1024, classes: int = 1000
+) -> VBox:
+    """Explore ``draw_pooling`` with three sliders."""
+    controls = {
+        "map_size": IntSlider(map_size, 1, 32, description="map size"),
+        "channels": IntSlider(channels, 1, 2048, description="channels"),
+        "classes": IntSlider(classes, 1, 2000, description="classes"),
+    }
+    units = {"map_size": "places a side", "channels": "channels", "classes": "classes"}
+    return explorer(draw_pooling, controls, units)
+
+
+def draw_activation_map(
+    image: Tensor, evidence: Tensor, title: str, *, scale: float, smooth: bool = True
+) -> Drawing:
+    """A grey image (1×S×S uint8) beside its map of evidence (h×w), laid over it.
+
+    Orange speaks for the second class, purple for the first; a line goes around what
+    is above half of the map's maximum. ``scale`` is the evidence at full colour;
+    without ``smooth`` the h×w places are shown as they are.
+    """
+    fig, (left, right) = figure(3.6, columns=2)
+    fixed_layout(fig, left=0.01, right=0.99, bottom=0.15, top=0.93, wspace=0.04)
+    show_image(left, image, title, vmin=0, vmax=255)
+    half = evidence.max().item() / 2
+    look: dict[str, Any] = {"scale": scale, "smooth": smooth}
+    if half > 0:
+        look["outline"] = half
+    heatmap.overlay(right, image, evidence, **look)
+    heatmap.legend(right, ends=("functional", "defective"))
+    mean, shape = evidence.mean().item(), "×".join(map(str, evidence.shape))
+    right.set_title(f"evidence at {shape} places, mean {mean:+.1f}", fontsize=9)
+    credit(fig)
+    return Drawing(
+        fig,
+        f"{title}. Beside the cell, its map of evidence: mean {mean:+.1f}, highest "
+        f"{2 * half:+.1f} at {heatmap.highest_place(evidence)}, lowest "
+        f"{evidence.min().item():+.1f}.",
+    )
+
+
+def browse_activation_maps(
+    images: Tensor, evidence: Tensor, titles: Sequence[str]
+) -> VBox:
+    """Walk through N×1×S×S images (uint8) and their N×h×w maps of evidence.
+
+    All maps share one colour scale. Raises ValueError without images, or if the
+    lengths differ.
+    """
+    lengths = {len(images), len(evidence), len(titles)}
+    if len(lengths) != 1 or lengths == {0}:
+        raise ValueError(
+            f"got {len(images)} images, {len(evidence)} maps and {len(titles)} titles: "
+            "as many of each, at least one"
+        )
+    scale = heatmap.colour_scale(evidence)
+
+    def draw(cell: int, places: str) -> Drawing:
+        i = cell - 1
+        smooth = places == "smoothed"
+        return draw_activation_map(
+            images[i], evidence[i], titles[i], scale=scale, smooth=smooth
+        )
+
+    controls = {
+        "cell": IntSlider(1, 1, len(images), description="cell"),
+        "places": ToggleButtons(
+            options=["smoothed", "as computed"], description="places"
+        ),
+    }
+    return explorer(draw, controls, {"cell": f"of {len(images)}"})
+
+
+ENDINGS = {"flatten": "trunk", "average": "1x1", "maximum": "3x3"}  # their colours
+
+
+def draw_kept(image: Tensor, maps: Tensor, channels: dict[str, int]) -> Drawing:
+    """An image (1×S×S uint8), and of its maps (C×H×W) those in ``channels``.
+
+    ``channels`` gives each shown channel a name; above it stand its mean and maximum.
+    """
+    fig, axes = figure(2.7, columns=1 + len(channels))
+    show_image(axes[0], image[0].numpy(), "the cell\n", vmin=0, vmax=255)
+    told = []
+    for ax, (name, channel) in zip(axes[1:], channels.items(), strict=True):
+        shown = maps[channel]
+        numbers = f"mean {shown.mean():.2f}, max {shown.max():.2f}"
+        title = f"{name}: channel {channel}\n{numbers}"
+        show_image(ax, shown.numpy(), title, cmap="cividis", vmin=0)
+        told.append(f"{name}, channel {channel}, {numbers}")
+    credit(fig)
+    return Drawing(fig, f"A cell and some of its feature maps: {'; '.join(told)}.")
+
+
+def draw_gradients(shown: Tensor, sent: dict[str, Tensor]) -> Drawing:
+    """A feature map (H×W) and the gradient (H×W) that each kind of pooling sends."""
+    fig, axes = figure(2.9, columns=1 + len(sent))
+    show_image(axes[0], shown.numpy(), "the feature map\n", cmap="cividis", vmin=0)
+    told = []
+    for ax, (name, gradient) in zip(axes[1:], sent.items(), strict=True):
+        reached = int((gradient != 0).sum())
+        most = gradient.max().item()
+        show_image(
+            ax,
+            gradient.numpy(),
+            f"{name}: {reached} of {gradient.numel()} places\neach {most:.4f}",
+            cmap="Blues",
+            vmin=0,
+            vmax=1.5 * most,
+        )
+        ax.spines[:].set_visible(True)
+        told.append(f"{name} reaches {reached} places with {most:.4f} each")
+    return Drawing(
+        fig, f"A feature map and the gradient sent back into it: {'; '.join(told)}."
+    )
+
+
+def draw_rates(results: pd.DataFrame) -> Drawing:
+    """Validation accuracy against the learning rate, a panel per trunk.
+
+    ``results`` has the columns trunk, ending, lr, accuracy, a row per head; points are
+    means over the heads, bars their standard deviations.
+    """
+    trunks = list(results["trunk"].unique())
+    fig, axes = figure(3.4, columns=len(trunks), sharey=True, squeeze=False)
+    told = []
+    for ax, trunk in zip(axes[0], trunks, strict=True):
+        for i, (ending, kind) in enumerate(ENDINGS.items()):
+            chosen = results.query("trunk == @trunk and ending == @ending")
+            groups = chosen.groupby("lr")["accuracy"]
+            mean, deviation = groups.mean(), groups.std()
+            ax.errorbar(
+                mean.index * 1.08 ** (i - 1),  # side by side, or the bars would overlap
+                mean,
+                deviation,
+                color=COLOURS[kind],
+                ls=DASHES[i],
+                marker=MARKERS[i],
+                capsize=3,
+                label=ending,
+            )
+            best = mean.idxmax()
+            told.append(
+                f"{trunk}, {ending}: {mean[best]:.3f} ± {deviation[best]:.3f} at a "
+                f"rate of {best:g}"
+            )
+        ax.set_xscale("log")
+        ax.set_xlabel("learning rate")
+        ax.set_title(f"{trunk} trunk", fontsize=10)
+        ax.legend(fontsize=8, frameon=False, loc="lower right")
+    axes[0, 0].set_ylabel("validation accuracy")
+    return Drawing(
+        fig, f"Accuracy of the endings, the best of each: {'; '.join(told)}."
+    )

@@ -1,0 +1,594 @@
+"""08 · Looking inside: maps, receptive fields, heat maps, and their checks."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import pandas as pd
+import seaborn
+import torch
+from ipywidgets import IntSlider, ToggleButtons, VBox
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.patches import Patch, Rectangle
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
+from torch import Tensor
+
+from ...analysis.receptive_field import View
+from ...model import GOOGLENET_WIDTHS
+from .. import heatmap
+from ..drawing import (
+    BRANCHES,
+    COLOURS,
+    DASHES,
+    MARKERS,
+    Drawing,
+    credit,
+    figure,
+    fixed_layout,
+    series,
+    show_image,
+)
+from ..explorer import explorer
+
+BRANCH_DASHES = dict(zip([*BRANCHES, "trunk"], [*DASHES, "-"], strict=True))
+# Row and column of a place, as parts of the map's side.
+PLACES = {"corner": (0.0, 0.0), "off centre": (0.5, 0.25), "middle": (0.5, 0.5)}
+ORDERS = {
+    "trained network's map": "1x1",
+    "shuffled network's map": "3x3",
+    "random squares": "5x5",
+}
+
+
+def square(view: View, x: float, y: float, branch: str) -> Rectangle:
+    """The outline of what a place sees whose middle is the pixel (x, y)."""
+    side = view.largest
+    return Rectangle(
+        (x - side / 2, y - side / 2),
+        side,
+        side,
+        fill=False,
+        ec=COLOURS[branch],
+        ls=BRANCH_DASHES[branch],
+        lw=2,
+        path_effects=[withStroke(linewidth=4, foreground="white", alpha=0.7)],
+    )
+
+
+def shown_channels(maps: Tensor, stage: str, count: int = 8) -> list:
+    """(branch, channel, its map) of ``count`` channels of a stage's C×H×W maps, evenly
+    from its branches: those that vary most.
+    """
+    widths = {"trunk": len(maps)}
+    if stage in GOOGLENET_WIDTHS:
+        w = GOOGLENET_WIDTHS[stage]
+        ends = (w.ch1x1, w.ch3x3, w.ch5x5, w.pool_proj)
+        widths = dict(zip(BRANCHES, ends, strict=True))
+    shown, start = [], 0
+    for branch, width in widths.items():
+        own = maps[start : start + width].float()
+        spread = own.flatten(1).std(1, correction=0)
+        best = spread.topk(min(width, count // len(widths))).indices.tolist()
+        shown += [(branch, start + i, own[i]) for i in best]
+        start += width
+    return shown
+
+
+def draw_features(image: Tensor, maps: Tensor, stage: str, title: str) -> Drawing:
+    """An image (C×S×S uint8) and eight of a stage's maps (C×H×W), two per branch."""
+    fig, axes = figure(3.3, rows=2, columns=5)
+    fixed_layout(fig, left=0.01, right=0.99, bottom=0.06, top=0.85, hspace=0.3)
+    for ax in axes[:, 0]:
+        ax.set_axis_off()
+    whole = fig.add_axes((0.01, 0.2, 0.19, 0.55))
+    show_image(whole, image, vmin=0, vmax=255)
+    shown = shown_channels(maps, stage)
+    for ax in axes[:, 1:].flat:
+        ax.set_axis_off()
+    for ax, (branch, channel, one) in zip(axes[:, 1:].T.flat, shown, strict=False):
+        ax.set_axis_on()
+        show_image(ax, one.numpy(), f"{branch} {channel}", cmap="cividis", vmin=0)
+        ax.spines[:].set(visible=True, color=COLOURS[branch], linewidth=2)
+    channels, height, width = maps.shape
+    fig.suptitle(f"{title}; {stage}: {channels} maps of {height}×{width}", fontsize=10)
+    credit(fig)
+    dead = int((maps.flatten(1).amax(1) <= 0).sum())
+    numbers = ", ".join(f"{branch} {channel}" for branch, channel, _ in shown)
+    return Drawing(
+        fig,
+        f"{title}, and eight of the {channels} maps of {height}×{width} places that "
+        f"{stage} makes of it: {numbers}. {dead} of the maps are zero everywhere.",
+    )
+
+
+def browse_features(
+    images: Tensor,
+    maps: dict[str, Tensor],
+    titles: Sequence[str],
+) -> VBox:
+    """Walk through the stages: ``maps`` by stage, N×C×H×W, of N×C×S×S images (uint8).
+
+    Raises ValueError without images or if the lengths differ.
+    """
+    check_lengths(images, titles, *maps.values())
+    stages = list(maps)
+
+    def draw(image: str, stage: int) -> Drawing:
+        i, name = titles.index(image), stages[stage - 1]
+        return draw_features(images[i], maps[name][i], name, image)
+
+    controls = {
+        "image": ToggleButtons(options=list(titles), description="image"),
+        "stage": IntSlider(1, 1, len(stages), description="stage"),
+    }
+    controls["image"].button_width = "auto"
+    return explorer(draw, controls, {"stage": f"of {len(stages)}, {stages[0]} first"})
+
+
+def draw_receptive_fields(
+    image: Tensor, views: dict[str, View], first: float, stage: str, place: str
+) -> Drawing:
+    """What a place of a stage sees, a square per branch, and the squares' sides.
+
+    ``image`` is C×S×S (uint8), at the size that the network reads; ``first`` the pixel
+    in the middle of the first place's square; ``place`` one of "corner", "off centre",
+    "middle". Raises ValueError on another.
+    """
+    if place not in PLACES:
+        raise ValueError(f"place must be one of {', '.join(PLACES)}, got {place!r}")
+    side = image.shape[-1]
+    jump = next(iter(views.values())).jump
+    count = max(1, int((side - 1 - first) // jump) + 1)
+    row, column = (int(part * count) for part in PLACES[place])
+    y, x = first + row * jump, first + column * jump
+    widest = max(view.largest for view in views.values())
+    fig, (left, right) = figure(3.2, columns=2, width_ratios=[2, 3])
+    fixed_layout(fig, left=0.02, right=0.97, bottom=0.17, top=0.9, wspace=0.35)
+    show_image(left, image, vmin=0, vmax=255)
+    for branch, view in views.items():
+        left.add_patch(square(view, x, y, branch))
+    left.plot([x], [y], "+", color=COLOURS["auxiliary"], ms=10, mew=2)
+    # So far out that the whole image is in it and all the squares are.
+    edge = 0.05 * max(side, widest)
+    left.set_xlim(min(0, x - widest / 2) - edge, max(side, x + widest / 2) + edge)
+    left.set_ylim(max(side, y + widest / 2) + edge, min(0, y - widest / 2) - edge)
+    where = f"row {row + 1}, column {column + 1} of {count}"
+    left.set_title(f"{stage}, {where}", fontsize=10)
+    told = []
+    for i, (branch, view) in enumerate(views.items()):
+        look = {"color": COLOURS[branch], "height": 0.5}
+        width = max(view.largest - view.smallest, side / 100)
+        right.barh(i, width, left=view.smallest, **look)
+        sides = f"{view.smallest} to {view.largest}"
+        if view.smallest == view.largest:
+            sides = f"{view.largest}"
+        right.text(view.largest, i, f"  {sides}", va="center", fontsize=9)
+        told.append(f"{branch} {sides}")
+    right.axvline(side, color=COLOURS["trunk"], ls="--")
+    right.text(side, -0.75, f" image {side}", fontsize=9)
+    right.set_yticks(range(len(views)), list(views))
+    right.set_ylim(3.6, -1)
+    right.set_xlim(0, 1.35 * max(side, widest))
+    right.set_xlabel("side of the square (pixels), smallest to largest path")
+    right.set_title(f"a step of one place is {jump} pixels", fontsize=10)
+    return Drawing(
+        fig,
+        f"What the {place} place of {stage} ({where}) sees in an image of {side} "
+        f"pixels, side of the square in pixels: {', '.join(told)}. Places are {jump} "
+        "pixels apart.",
+    )
+
+
+def browse_receptive_fields(
+    image: Tensor, views: dict[str, dict[str, View]], firsts: dict[str, float]
+) -> VBox:
+    """Walk through the stages of ``analysis.receptive_field.stage_views``."""
+    stages = list(views)
+
+    def draw(stage: int, place: str) -> Drawing:
+        name = stages[stage - 1]
+        return draw_receptive_fields(image, views[name], firsts[name], name, place)
+
+    controls = {
+        "stage": IntSlider(min(4, len(stages)), 1, len(stages), description="stage"),
+        "place": ToggleButtons(
+            options=list(PLACES), value="middle", description="place"
+        ),
+    }
+    return explorer(draw, controls, {"stage": f"of {len(stages)}"})
+
+
+def draw_attribution(
+    image: Tensor, heat: Tensor, curves: dict[str, Tensor], title: str, method: str
+) -> Drawing:
+    """An image (C×S×S uint8), a heat map (h×w) over it, and the check beside it.
+
+    ``curves`` are the trained network's scores while the image is taken away, by the
+    order in which it is: some of ``ORDERS``, the one of the map that is shown first.
+    The lower it lies, the truer the map.
+    """
+    fig, (left, middle, right) = figure(2.9, columns=3, width_ratios=[3, 3, 4])
+    fixed_layout(fig, left=0.01, right=0.98, bottom=0.17, top=0.85, wspace=0.16)
+    show_image(left, image, vmin=0, vmax=255)
+    heatmap.overlay(middle, image, heat)
+    heatmap.legend(middle, bool(heat.min() < 0))
+    middle.set_title(f"{method}, {heat.shape[0]}×{heat.shape[1]}", fontsize=9)
+    told: list[str] = []
+    for order, scores in curves.items():
+        away = torch.linspace(0, 100, len(scores))
+        i = list(ORDERS).index(order)
+        look = {"ls": DASHES[i], "marker": MARKERS[i], "ms": 4}
+        look |= {"color": COLOURS[ORDERS[order]], "lw": 1.5 if told else 3}
+        right.plot(away, scores, label=order if told else f"{order} (shown)", **look)
+        told.append(f"{order} {scores.mean():.1f}")
+    right.set_xlabel("taken away (% of the image)", fontsize=9)
+    right.set_title("trained network's score while it is taken away", fontsize=9)
+    low, high = right.get_ylim()
+    right.set_ylim(low, high + 0.45 * (high - low))  # room for the legend
+    right.legend(fontsize=8, frameon=False, loc="upper right")
+    fig.suptitle(title, fontsize=10)
+    credit(fig)
+    return Drawing(
+        fig,
+        f"{title}; {method}, highest at {heatmap.highest_place(heat)}. Mean score of "
+        "the trained network while the image is taken away, the lower the better the "
+        f"order, that of the shown map first: {', '.join(told)}.",
+    )
+
+
+def browse_attributions(
+    images: Tensor,
+    maps: dict[str, dict[str, Tensor]],
+    curves: dict[str, dict[str, Tensor]],
+    titles: Sequence[str],
+) -> VBox:
+    """Walk through N images (uint8), methods and networks.
+
+    ``maps``: {network: {method: N×h×w}}; ``curves``: {method: {order: N×(steps + 1)}},
+    with the order of each network's map ("trained network's map", …). Raises ValueError
+    without images or if the lengths differ.
+    """
+    check_lengths(
+        images, titles, *(heat for found in maps.values() for heat in found.values())
+    )
+
+    def draw(method: str, network: str, cell: int) -> Drawing:
+        i = cell - 1
+        own = f"{network} network's map"
+        orders = [own, *(name for name in ORDERS if name != own)]
+        scores = {name: curves[method][name][i] for name in orders}
+        told = f"{titles[i]} ({network} network)"
+        heat = maps[network][method][i]
+        return draw_attribution(images[i], heat, scores, told, method)
+
+    methods = list(next(iter(maps.values())))
+    controls = {
+        "method": ToggleButtons(options=methods, description="method"),
+        "network": ToggleButtons(options=list(maps), description="network"),
+        "cell": IntSlider(1, 1, len(images), description="cell"),
+    }
+    controls["method"].button_width = "auto"
+    return explorer(draw, controls, {"cell": f"of {len(images)}"})
+
+
+def check_lengths(images: Tensor, titles: Sequence[str], *others: Tensor) -> None:
+    """Raise a ValueError unless there is one of each for every image, at least one."""
+    counts = {len(images), len(titles), *map(len, others)}
+    if len(counts) != 1 or counts == {0}:
+        raise ValueError(
+            f"got {len(images)} images, {len(titles)} titles and "
+            f"{sorted(set(map(len, others)))} maps: as many of each, at least one"
+        )
+
+
+HATCHES = ["", "//", "..", "xx"]
+HEADS = {"output": "trunk", "head 2": "auxiliary", "head 1": "3x3"}
+
+
+def draw_filters(sets: dict[str, Tensor]) -> Drawing:
+    """Mosaics of first-layer filters, N×3×k×k each, the colours added up.
+
+    On grey images only that sum counts. Every filter has a grey scale of its own.
+    """
+    fig, axes = figure(4.2, columns=len(sets), squeeze=False)
+    cast(ConstrainedLayoutEngine, fig.get_layout_engine()).set(wspace=0.06)
+    told = []
+    for ax, (name, weights) in zip(axes[0], sets.items(), strict=True):
+        grey = weights.detach().sum(1)
+        grey = grey / grey.abs().amax((1, 2), keepdim=True).clamp_min(1e-12)
+        n, k, _ = grey.shape
+        columns = max(1, round(n**0.5))
+        rows = -(-n // columns)
+        mosaic = torch.ones(rows * (k + 1), columns * (k + 1))
+        for i, one in enumerate(grey):
+            top, left = i // columns * (k + 1), i % columns * (k + 1)
+            mosaic[top : top + k, left : left + k] = one
+        show_image(ax, mosaic[:-1, :-1].numpy(), name, vmin=-1, vmax=1)
+        told.append(f"{name}, {n} of {k}×{k}")
+    return Drawing(fig, f"Mosaics of the first layer's filters: {'; '.join(told)}.")
+
+
+def smoothness(weights: Tensor) -> Tensor:
+    """Correlation of each filter (N×3×k×k, colours added up) with itself a pixel
+    further: N numbers. Noise has about 0 or less, a smooth pattern nearly 1.
+    """
+    grey = weights.detach().sum(1)
+    pairs = [(grey[:, :, 1:], grey[:, :, :-1]), (grey[:, 1:], grey[:, :-1])]
+    found = []
+    for one, next in pairs:
+        stacked = torch.stack([one.flatten(1), next.flatten(1)], dim=1)
+        found.append(torch.stack([pair.corrcoef()[0, 1] for pair in stacked]))
+    return torch.stack(found).mean(0)
+
+
+def draw_reach(
+    reaches: dict[str, Tensor], views: dict[str, View], centre: float
+) -> Drawing:
+    """For each branch how much each pixel moves a place in the middle (S×S), in the
+    square that the closed form allows.
+    """
+    fig, axes = figure(2.5, columns=len(reaches), squeeze=False)
+    told = []
+    for ax, (branch, moved) in zip(axes[0], reaches.items(), strict=True):
+        view, side = views[branch], len(moved)
+        inside = share_inside(moved, centre, view.largest / 2)
+        title = f"{branch}: {view.largest} pixels,\n{inside:.0%} within half of that"
+        show_image(ax, moved.sqrt().numpy(), title, cmap="cividis")
+        ax.add_patch(square(view, centre, centre, branch))
+        # A square may begin before the image or end behind it.
+        ends = [(centre + part * view.largest / 2) for part in (-1, 1)]
+        ends = [min(0, ends[0]) - side / 20, max(side, ends[1]) + side / 20]
+        ax.set(xlim=ends, ylim=ends[::-1])
+        told.append(
+            f"{branch}: {view.largest} pixels, {inside:.0%} within half of that"
+        )
+    return Drawing(
+        fig,
+        "What can move a place in the middle, branch by branch: a bright spot, fading "
+        f"towards the edges of its square. Side of the square: {'; '.join(told)}.",
+    )
+
+
+def share_inside(moved: Tensor, centre: float, side: float) -> float:
+    """The part of an S×S map that lies within the square of this side."""
+    at = (torch.arange(moved.shape[-1]) - centre).abs() <= side / 2
+    total = moved.sum().clamp_min(1e-30)
+    return (moved[at][:, at].sum() / total).item()
+
+
+def draw_ablations(tables: dict[str, pd.DataFrame]) -> Drawing:
+    """Heat maps, modules × branches, of how much the loss rises without each branch.
+
+    One panel per table of ``analysis.ablation.ablation``. A star marks what is more
+    than two standard errors from zero.
+    """
+    fig, axes = figure(4.4, columns=len(tables), squeeze=False, sharey=True)
+    highest = max(table["loss"].max() for table in tables.values())
+    told = []
+    for ax, (name, table) in zip(axes[0], tables.items(), strict=True):
+        grid = table.pivot(index="module", columns="branch", values="loss")[[*BRANCHES]]
+        star = table["loss"].abs() > 2 * table["error"]
+        text = table["loss"].map("{:.3f}".format) + star.map({True: "*", False: ""})
+        labels = table.assign(text=text).pivot(
+            index="module", columns="branch", values="text"
+        )[[*BRANCHES]]
+        seaborn.heatmap(
+            grid,
+            ax=ax,
+            annot=labels,
+            fmt="",
+            cmap="Blues",
+            vmin=0,
+            vmax=max(highest, 1e-6),
+            cbar=False,
+            linewidths=1,
+            annot_kws={"size": 9},
+        )
+        ax.set_title(name, fontsize=10)
+        ax.set_xlabel("branch")
+        ax.set_ylabel("")
+        ax.tick_params(length=0)
+        worst = table.loc[table["loss"].idxmax()]
+        told.append(
+            f"{name}: most is lost without {worst.branch} of {worst.module}, "
+            f"{worst.loss:+.3f}, and {int((~star).sum())} of {len(table)} branches "
+            "are within two standard errors of nothing"
+        )
+    axes[0, 0].set_ylabel("module")
+    fig.suptitle(
+        "rise of the loss (nats) without a branch; * beyond two standard errors",
+        fontsize=10,
+    )
+    return Drawing(fig, f"Heat maps of modules by branches: {'; '.join(told)}.")
+
+
+def draw_shares(table: pd.DataFrame, lost: pd.DataFrame) -> Drawing:
+    """Per module, the four branches' shares of channels, energy, gradient and loss.
+
+    ``table`` is ``analysis.ablation.branch_shares``'s, ``lost`` ``ablation``'s; a
+    negative rise of the loss counts as nothing.
+    """
+    loss = lost.assign(loss=lost["loss"].clip(lower=0))
+    whole = loss.groupby("module")["loss"].transform("sum")
+    both = table.merge(loss[["module", "branch", "loss"]], on=["module", "branch"])
+    both["loss"] /= whole.where(whole > 0, 1).values
+    fig, axes = figure(4.2, columns=4, sharey=True)
+    told = []
+    for ax, share in zip(axes, ("channels", "energy", "gradient", "loss"), strict=True):
+        grid = both.pivot(index="module", columns="branch", values=share)[[*BRANCHES]]
+        ends = pd.Series(0.0, index=grid.index)
+        for branch, hatch in zip(BRANCHES, HATCHES, strict=True):
+            look = {"color": COLOURS[branch], "hatch": hatch, "ec": "white"}
+            ax.barh(grid.index, grid[branch], 0.8, ends, **look)
+            ends += grid[branch]
+        what = {"loss": "loss without it"}.get(share, share)
+        ax.set_title(f"share of the\n{what}", fontsize=10)
+        ax.set_xlim(0, 1)
+        ax.set_xticks([0, 0.5, 1])
+        last = grid.iloc[-1]
+        parts = ", ".join(f"{branch} {last[branch]:.0%}" for branch in BRANCHES)
+        told.append(f"{share}: {parts}")
+    axes[0].invert_yaxis()
+    axes[0].set_ylabel("module")
+    handles = [
+        Patch(fc=COLOURS[b], hatch=h, ec="white", label=b)
+        for b, h in zip(BRANCHES, HATCHES, strict=True)
+    ]
+    fig.legend(
+        handles=handles, loc="outside lower center", ncols=4, fontsize=9, frameon=False
+    )
+    name = both["module"].iloc[-1]
+    return Drawing(
+        fig, f"Stacked bars, a row per module. In {name}: {'; '.join(told)}."
+    )
+
+
+def draw_heat_maps(image: Tensor, maps: dict[str, Tensor], title: str) -> Drawing:
+    """An image (C×S×S uint8) as it is, and under each of some heat maps (h×w)."""
+    fig, axes = figure(2.9, columns=1 + len(maps))
+    show_image(axes[0], image, title.replace(": ", ":\n"), vmin=0, vmax=255)
+    for ax, (method, heat) in zip(axes[1:], maps.items(), strict=True):
+        heatmap.overlay(ax, image, heat)
+        ax.set_title(method, fontsize=9)
+        heatmap.legend(ax, bool(heat.min() < 0))
+    credit(fig)
+    told = (
+        f"{method}, highest at {heatmap.highest_place(h)}" for method, h in maps.items()
+    )
+    return Drawing(fig, f"{title}, and over it a heat map each: {'; '.join(told)}.")
+
+
+def draw_networks(
+    image: Tensor, maps: dict[str, dict[str, Tensor]], similar: dict[str, float]
+) -> Drawing:
+    """One image's heat maps: a row per network, a column per method.
+
+    ``similar`` is for each method the mean rank correlation of the two networks' maps.
+    """
+    methods = list(next(iter(maps.values())))
+    fig, axes = figure(4.0, rows=len(maps), columns=len(methods), squeeze=False)
+    for row, (network, found) in zip(axes, maps.items(), strict=True):
+        for ax, method in zip(row, methods, strict=True):
+            heatmap.overlay(ax, image, found[method])
+            if ax in axes[0]:
+                ax.set_title(method.replace(", ", ",\n"), fontsize=9)
+            else:
+                ax.set_xlabel(f"correlation {similar[method]:+.2f}", fontsize=9)
+        row[0].set_ylabel(network, fontsize=9)
+    colours = ScalarMappable(Normalize(-1, 1), heatmap.EVIDENCE)
+    bar = fig.colorbar(colours, ax=axes, ticks=[-1, 0, 1], aspect=40)
+    bar.ax.set_yticklabels(["against", "0", "for"], fontsize=9)
+    bar.ax.tick_params(length=0)
+    credit(fig)
+    told = ", ".join(f"{method} {similar[method]:+.2f}" for method in methods)
+    return Drawing(
+        fig,
+        f"A cell's heat maps by {len(methods)} methods, a row for each of "
+        f"{' and '.join(maps)}. Rank correlation of the two rows, over all cells: "
+        f"{told}.",
+    )
+
+
+def draw_deletions(curves: dict[str, dict[str, Tensor]]) -> Drawing:
+    """A panel per method, a line per order in which squares were taken away.
+
+    ``curves`` are {method: {order: N×(steps + 1) scores}}: means over the images.
+    """
+    fig, axes = figure(3.0, columns=len(curves), sharey=True, squeeze=False)
+    told = []
+    for ax, (method, orders) in zip(axes[0], curves.items(), strict=True):
+        for i, (order, scores) in enumerate(orders.items()):
+            away = torch.linspace(0, 100, scores.shape[1])
+            look = {"ms": 3} | series(i)
+            ax.plot(away, scores.mean(0), label=order, **look)
+        ax.set_title(method.replace(", ", ",\n"), fontsize=9)
+        ax.set_xticks([0, 50, 100])
+        first, *others = (scores.mean().item() for scores in orders.values())
+        told.append(
+            f"{method}: mean {first:.2f} against "
+            + ", ".join(f"{value:.2f}" for value in others)
+        )
+    axes[0, 0].set_ylabel("score")
+    names = list(next(iter(curves.values())))
+    fig.supxlabel("taken away, in percent of the image", fontsize=9)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    fig.legend(
+        handles, labels, loc="outside upper center", ncols=4, fontsize=9, frameon=False
+    )
+    return Drawing(
+        fig,
+        f"The score while squares are taken away, in the order of {names[0]} against "
+        f"{', '.join(names[1:])}. {'; '.join(told)}.",
+    )
+
+
+def ahead(curves: dict[str, dict[str, Tensor]]) -> pd.DataFrame:
+    """By how much the score is lower than with each opponent's order, a row per method.
+
+    ``curves`` as in ``deletions``, the method's own order first. The mean over the
+    curve, then over the images ± its standard error.
+    """
+    rows: dict[str, dict[str, str]] = {}
+    for method, (own, *others) in ((m, list(c.items())) for m, c in curves.items()):
+        rows[method] = {}
+        for opponent, scores in others:
+            gain = (scores - own[1]).mean(1)
+            error = gain.std() / len(gain) ** 0.5
+            rows[method][opponent] = f"{gain.mean():+.2f} ± {error:.2f}"
+    return pd.DataFrame(rows).T
+
+
+def draw_cascade(similar: pd.DataFrame) -> Drawing:
+    """A line per column: how alike the maps remain as more stages are shuffled.
+
+    A row per step, its name the stage that was shuffled last.
+    """
+    fig, ax = figure(3.2)
+    told = []
+    for i, (method, values) in enumerate(similar.items()):
+        look = {"ms": 5} | series(i)
+        ax.plot(range(len(values)), values, label=method, **look)
+        told.append(f"{method} ends at {values.iloc[-1]:+.2f}")
+    ax.axhline(0, color=COLOURS["light"], lw=1)
+    ax.set_xticks(range(len(similar)), similar.index, fontsize=9)
+    ax.set_xlabel("shuffled from the top down to this stage")
+    ax.set_ylabel("rank correlation with\nthe intact network's map", fontsize=9)
+    fig.legend(loc="outside upper center", ncols=4, fontsize=9, frameon=False)
+    return Drawing(
+        fig,
+        f"How alike heat maps stay while weights are shuffled: {', '.join(told)}.",
+    )
+
+
+def draw_heads(history: pd.DataFrame) -> Drawing:
+    """Validation accuracy and ROC AUC of the three outputs, epoch by epoch.
+
+    The columns are output, epoch, accuracy, roc_auc.
+    """
+    fig, axes = figure(3.2, columns=2)
+    told = []
+    for ax, score in zip(axes, ("accuracy", "roc_auc"), strict=True):
+        for i, (name, colour) in enumerate(HEADS.items()):
+            own = history[history["output"] == name].groupby("epoch")[score].mean()
+            look = {"ls": DASHES[i], "marker": MARKERS[i], "ms": 4}
+            ax.plot(own.index, own, color=COLOURS[colour], label=name, **look)
+            told.append(f"{name} {score} {own.iloc[-1]:.3f}")
+        ax.set_xlabel("epoch")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.set_title({"roc_auc": "ROC AUC"}.get(score, score), fontsize=10)
+    axes[0].legend(fontsize=9, frameon=False, loc="lower right")
+    return Drawing(
+        fig, f"Validation scores over the epochs. At the end: {', '.join(told)}."
+    )
+
+
+def titles(
+    names: Sequence[str], labels: Tensor, said: Tensor, classes: Sequence[str]
+) -> list[str]:
+    """For each image its name, what it is and what the network called it."""
+    return [
+        f"{name}: {classes[truth]}, called {classes[call]}"
+        for name, truth, call in zip(names, labels.tolist(), said.tolist(), strict=True)
+    ]

@@ -1,0 +1,105 @@
+"""Explorers are driven as a reader drives them, without a browser."""
+
+import torch
+from ipywidgets import BoundedIntText, IntSlider, ToggleButtons
+from widgets import alt, notes, parts
+
+from inception_lib.teaching.drawing import Drawing, figure
+from inception_lib.teaching.explorer import explorer as explore
+from inception_lib.teaching.lessons import nb01
+
+
+def test_a_moved_slider_draws_anew_and_its_box_follows():
+    explorer = nb01.explore_bottleneck()
+    slider, box = parts(explorer, IntSlider)[3], parts(explorer, BoundedIntText)[3]
+    slider.value = 100
+    assert box.value == 100
+    assert "1×1 to 100 channels" in alt(explorer)
+
+
+def test_a_typed_number_moves_the_slider():
+    explorer = nb01.explore_bottleneck()
+    parts(explorer, BoundedIntText)[0].value = 192
+    assert parts(explorer, IntSlider)[0].value == 192
+    assert alt(explorer).startswith("192 to 64 channels")
+
+
+def test_both_ends_of_every_slider_are_drawn():
+    for i in range(5):
+        explorer = nb01.explore_bottleneck()
+        slider = parts(explorer, IntSlider)[i]
+        for value in (slider.min, slider.max):
+            slider.value = value
+            assert notes(explorer) == [""] * 5
+
+
+def test_an_even_kernel_is_refused_beside_its_slider_and_the_picture_stays():
+    explorer = nb01.explore_bottleneck()
+    before = alt(explorer)
+    kernel = parts(explorer, IntSlider)[2]
+    kernel.value = 4
+    assert alt(explorer) == before
+    assert "no middle" in notes(explorer)[2]
+    assert notes(explorer)[:2] == ["", ""]
+    kernel.value = 3
+    assert notes(explorer) == [""] * 5
+    assert "direct 3×3" in alt(explorer)
+
+
+def test_every_control_has_a_visible_name_and_a_unit():
+    for slider in parts(nb01.explore_bottleneck(), IntSlider):
+        assert slider.description and not slider.readout
+    units = [row.children[2].value for row in nb01.explore_bottleneck().children[:-1]]
+    pixels = "pixels a side"
+    assert units == ["channels", "channels", pixels, "channels", pixels]
+
+
+def test_no_gradients_are_recorded_inside_a_callback():
+    seen = []
+
+    def draw(n):
+        seen.append(torch.is_grad_enabled())
+        return nb01.draw_bottleneck(n, 1, 1, 1)
+
+    slider = IntSlider(1, 1, 3, description="n")
+    explore(draw, {"n": slider}, {"n": ""})
+    slider.value = 2
+    assert seen == [False, False]
+
+
+def test_the_alt_text_cannot_break_out_of_its_attribute():
+    html = Drawing(figure()[0], 'a cell named "><script>alert(1)</script>').html()
+    assert "<script>" not in html and html.count("<") == html.count(">") == 1
+
+
+def test_the_picture_keeps_its_place_while_it_is_replaced():
+    html = nb01.draw_bottleneck(1, 1, 1, 1).html()
+    assert 'width="800" height="460" decoding="sync"' in html
+
+
+def test_an_explorer_without_presets_has_no_buttons():
+    slider = IntSlider(1, 1, 3, description="n")
+
+    def draw(n):
+        return Drawing(figure()[0], f"a picture of the number {n}")
+
+    explorer = explore(draw, {"n": slider}, {"n": ""})
+    assert parts(explorer, ToggleButtons) == []
+
+
+def test_a_preset_that_is_refused_says_so_beside_the_buttons():
+    slider = IntSlider(1, 1, 3, description="n")
+
+    def draw(n):
+        if n == 3:
+            raise ValueError("3 is too many")
+        return Drawing(figure()[0], f"a picture of the number {n}")
+
+    presets = {"two": {"n": 2}, "three": {"n": 3}}
+    explorer = explore(draw, {"n": slider}, {"n": ""}, presets)
+    buttons = parts(explorer, ToggleButtons)[0]
+    assert buttons.value is None
+    buttons.value = "three"
+    assert "3 is too many" in notes(explorer)[0] and alt(explorer).endswith("1")
+    buttons.value = "two"
+    assert notes(explorer) == ["", ""] and alt(explorer).endswith("2")

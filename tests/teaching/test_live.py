@@ -1,0 +1,39 @@
+"""A training is watched in place."""
+
+import pandas as pd
+
+from inception_lib.teaching.live import LiveTraining, draw_curves
+
+
+def test_live_curves_draw_the_history_in_place(monkeypatch):
+    shown = []
+
+    class Handle:
+        def update(self, what, **_):
+            shown.append(what)
+
+    def display(what, **_):
+        shown.append(what)
+        return Handle()
+
+    monkeypatch.setattr("inception_lib.teaching.live.display", display)
+    live = LiveTraining()
+    live.write("\r 50%|##")
+    history = pd.DataFrame(
+        {"epoch": [1], "loss": [1.1], "validation_loss": [0.6]}
+        | {"accuracy": [0.7], "roc_auc": [0.8]}
+    )
+    live.draw(history)
+    live.draw(history)
+    assert {"text/plain": "50%|##"} in shown
+    assert len(shown) == 4
+    assert [len(ax.lines) for ax in draw_curves(history).figure.axes] == [2, 2]
+
+
+def test_live_training_is_quiet_where_there_is_no_notebook(capsys):
+    live = LiveTraining()
+    first = capsys.readouterr().out
+    assert "training starts" in first
+    live.write("50%|##")
+    live.draw(pd.DataFrame())
+    assert capsys.readouterr().out == ""
