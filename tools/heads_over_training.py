@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from inception_lib.analysis.stages import answers
+from inception_lib.analysis.parts import answers
 from inception_lib.training import (
     TrainingConfig,
     fit,

@@ -8,8 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..model import GoogLeNet
-from .receptive_field import BRANCHES
-from .stages import modules
+from .parts import modules
 
 REPLACEMENTS = ("mean", "zero")
 
@@ -31,25 +30,24 @@ def ablation(
 
     ``replacement="mean"`` puts each of the branch's channels at its mean over all
     images and places: only what it *tells apart* is taken away. "zero" takes its mean
-    away as well, which the layers behind have learned to count on, so that it also
+    away as well, which the layers after it have learned to count on, so that it also
     measures their surprise. Raises ValueError on another replacement or wrong lengths.
     """
     if replacement not in REPLACEMENTS:
         raise ValueError(f"replacement must be mean or zero, got {replacement!r}")
     if len(labels) != len(x) or not len(x):
         raise ValueError(
-            f"got {len(x)} images and {len(labels)} labels: as many of each"
+            f"got {len(x)} images and {len(labels)} labels: give a label per image"
         )
     fills = branch_means(model, x, batch_size)
     intact, logits = [], defaultdict(list)
     for part in x.split(batch_size):
         for module, outputs, rest in modules(model, part):
-            for i, branch in enumerate(BRANCHES):
+            for branch, y in outputs.items():
                 fill = fills[module, branch] if replacement == "mean" else 0.0
-                without = list(outputs)
-                without[i] = torch.zeros_like(outputs[i]) + fill
-                logits[module, branch].append(rest(torch.cat(without, dim=1)))
-        intact.append(rest(torch.cat(outputs, dim=1)))
+                without = outputs | {branch: torch.zeros_like(y) + fill}
+                logits[module, branch].append(rest(torch.cat([*without.values()], 1)))
+        intact.append(rest(torch.cat([*outputs.values()], 1)))
 
     before = torch.cat(intact)
     loss = F.cross_entropy(before, labels, reduction="none")
@@ -75,13 +73,12 @@ def ablation(
 def branch_means(
     model: GoogLeNet, x: Tensor, batch_size: int = 64
 ) -> dict[tuple[str, str], Tensor]:
-    """Of every branch its channels' means over images and places, C×1×1."""
+    """The means of each branch's channels over images and places, C×1×1."""
     totals: dict[tuple[str, str], Tensor] = {}
     for part in x.split(batch_size):
         for module, outputs, _ in modules(model, part):
-            for branch, y in zip(BRANCHES, outputs, strict=True):
-                mean = y.mean((2, 3), keepdim=True).sum(0)
-                key = module, branch
+            for branch, y in outputs.items():
+                key, mean = (module, branch), y.mean((2, 3), keepdim=True).sum(0)
                 totals[key] = totals[key] + mean if key in totals else mean
     return {key: total / len(x) for key, total in totals.items()}
 
@@ -100,11 +97,8 @@ def branch_shares(
         with torch.enable_grad():
             found: dict[tuple[str, str], Tensor] = {}
             for module, outputs, rest in modules(model, part):  # noqa: B007
-                found |= {
-                    (module, branch): y
-                    for branch, y in zip(BRANCHES, outputs, strict=True)
-                }
-            logits = rest(torch.cat(outputs, dim=1))
+                found |= {(module, branch): y for branch, y in outputs.items()}
+            logits = rest(torch.cat([*outputs.values()], 1))
             loss = F.cross_entropy(logits, truth, reduction="sum")
             gradients = torch.autograd.grad(loss, list(found.values()))
         for (key, y), gradient in zip(found.items(), gradients, strict=True):

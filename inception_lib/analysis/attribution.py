@@ -1,14 +1,17 @@
 """Which places of an image speak for which class, and whether a map of them is true."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from copy import deepcopy
 
+import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..checks import check_positive, shape_of
 from ..model import GoogLeNet
-from .stages import answers
+from .parts import answers, stages, trunk
 
 Score = Callable[[Tensor], Tensor]  # N×3×H×W images -> N numbers
 
@@ -17,8 +20,8 @@ def class_activation_map(features: Tensor, linear: nn.Linear) -> Tensor:
     """What each place of the maps says for each class: N×C×H×W -> N×K×H×W.
 
     ``linear`` (C -> K) is the layer that follows global average pooling; here it is
-    applied at every place, without its bias. Averaging and a linear map may change
-    places, so that the mean over H and W, plus the bias, is exactly the logits.
+    applied at every place, without its bias. Averaging and a linear map commute, so
+    that the mean over H and W, plus the bias, is exactly the logits.
     Zhou et al. 2016, arXiv:1512.04150. Raises ValueError on features of another shape,
     TypeError on a layer of another kind.
     """
@@ -62,7 +65,7 @@ def grad_cam(maps: Tensor, score: Tensor) -> Tensor:
     return (weights * maps).sum(1).detach()
 
 
-def image_times_gradient(score: Score, x: Tensor) -> Tensor:
+def input_x_gradient(score: Score, x: Tensor) -> Tensor:
     """``|Σ over the colours of pixel × derivative of the score|``, N×H×W."""
     x = x.detach().clone().requires_grad_()
     with torch.enable_grad():
@@ -103,6 +106,15 @@ def occlusion(score: Score, x: Tensor, size: int, step: int, fill: Tensor) -> Te
     return total / count
 
 
+def grad_cams(model: GoogLeNet, x: Tensor, classes: Tensor | int) -> dict[str, Tensor]:
+    """``grad_cam`` of the ``contrast`` for each output: {"Grad-CAM, head 1": N×h×w}."""
+    with torch.enable_grad():
+        return {
+            f"Grad-CAM, {name}": grad_cam(maps, contrast(logits, classes))
+            for name, (maps, logits) in answers(model, x).items()
+        }
+
+
 def attributions(
     model: GoogLeNet, x: Tensor, classes: Tensor | int, fill: Tensor
 ) -> dict[str, Tensor]:
@@ -110,20 +122,16 @@ def attributions(
 
     Grad-CAM of the output, where it is the class activation map, and of each head;
     occlusion by squares of a quarter of the side, 1/8 apart, with ``fill`` in them;
-    image × gradient. The score is the ``contrast``.
+    input × gradient. The score is the ``contrast``.
     """
 
     def score(x: Tensor) -> Tensor:
         return contrast(model(x), classes)
 
-    with torch.enable_grad():
-        found = {
-            f"Grad-CAM, {name}": grad_cam(maps, contrast(logits, classes))
-            for name, (maps, logits) in reversed(answers(model, x).items())
-        }
+    found = dict(reversed(grad_cams(model, x, classes).items()))
     eighth = max(1, x.shape[-1] // 8)
     found["occlusion"] = occlusion(score, x, 2 * eighth, eighth, fill)
-    found["image × gradient"] = image_times_gradient(score, x)
+    found["input × gradient"] = input_x_gradient(score, x)
     return found
 
 
@@ -166,7 +174,7 @@ def deletion_curves(
     grid: int = 12,
     draws: int = 3,
 ) -> dict[str, dict[str, Tensor]]:
-    """For each method the ``deletion`` curves of its maps and of what they must beat.
+    """The ``deletion`` curves of each method's maps, and of what they must beat.
 
     ``maps``: {network: {method: N×h×w}}. The orders are each network's map ("trained
     network's map", …), "random squares", the mean of some draws, and "another picture's
@@ -207,3 +215,69 @@ def rank_correlation(one: Tensor, other: Tensor) -> Tensor:
         return order - order.mean(1, keepdim=True)
 
     return F.cosine_similarity(ranks(one), ranks(other), dim=1)
+
+
+def from_the_top(model: GoogLeNet) -> list[str]:
+    """The parts that have weights, from the last to the first: fc, 5b, …, conv1."""
+    return ["fc", *reversed(stages(model))]
+
+
+@torch.no_grad()
+def randomised(
+    model: GoogLeNet, x: Tensor, parts: Iterable[str] | None = None, seed: int = 0
+) -> GoogLeNet:
+    """A copy in which the weights of ``parts`` (default: all) are shuffled.
+
+    Every tensor keeps its numbers and loses their order, and with it all that was
+    learned except their size. Batch norms in these parts measure their statistics
+    again, on the images ``x`` (N×3×H×W). The heads are shuffled when "fc" is. With
+    ``from_the_top(model)[:n]`` it is the cascade of Adebayo et al. 2018,
+    arXiv:1810.03292. Raises ValueError on an unknown part.
+    """
+    known = from_the_top(model)
+    parts = known if parts is None else list(parts)
+    if unknown := set(parts) - set(known):
+        raise ValueError(
+            f"there is no part {min(unknown)!r}: choose from {', '.join(known)}"
+        )
+    twin = deepcopy(model)
+    layers = trunk(twin)
+    chosen = [layers[name] for name in parts]
+    if "fc" in parts:
+        chosen += [head for head in (twin.aux1, twin.aux2) if head is not None]
+    generator = torch.Generator().manual_seed(seed)
+    for layer in chosen:
+        for weights in layer.parameters():
+            order = torch.randperm(weights.numel(), generator=generator)
+            weights.copy_(weights.flatten()[order].view(weights.shape))
+        for norm in layer.modules():
+            if isinstance(norm, _BatchNorm):
+                norm.reset_running_stats()
+                norm.momentum = None  # the statistics of x, not a running mean
+                norm.train()
+    answers(twin, x)
+    return twin.eval()
+
+
+def cascade(model: GoogLeNet, x: Tensor, classes: Tensor | int) -> pd.DataFrame:
+    """How alike heat maps stay while the network is ``randomised`` from the top down.
+
+    A row per step, named by the part that was shuffled last; a column per method, the
+    mean ``rank_correlation`` with the intact network's maps of the N images ``x``.
+    """
+
+    def maps(network: GoogLeNet) -> dict[str, Tensor]:
+        found = grad_cams(network, x, classes)
+        found["input × gradient"] = input_x_gradient(
+            lambda images: contrast(network(images), classes), x
+        )
+        return found
+
+    intact, steps, parts = maps(model), {}, from_the_top(model)
+    for n, part in enumerate(parts, 1):
+        changed = maps(randomised(model, x, parts[:n]))
+        steps[part] = {
+            method: rank_correlation(heat, changed[method]).mean().item()
+            for method, heat in intact.items()
+        }
+    return pd.DataFrame(steps).T

@@ -1,6 +1,6 @@
-"""What arrives where: the signal on its way up, the gradients on their way back."""
+"""What arrives where: the signal on its way forward, the gradients on the way back."""
 
-import copy
+from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..model import GoogLeNet
+from .parts import stages
 
 
 @dataclass(frozen=True)
@@ -42,46 +43,39 @@ def loss_gradients(model: GoogLeNet, images: Tensor, targets: Tensor) -> LossGra
     Biases, batch norm's scales and the heads' own weights are left out. It works on a
     copy: ``model`` stays as it is. Dropout draws from torch's random numbers.
     """
-    model = copy.deepcopy(model).train()
-    weights = _trunk_weights(model)
-    flat = [weight for stage in weights.values() for weight in stage]
+    model = deepcopy(model).train()
+    weights = {
+        name: [p for p in part.parameters() if p.dim() > 1]
+        for name, part in {**stages(model), "fc": model.fc}.items()
+    }
+    every = [weight for stage in weights.values() for weight in stage]
+    sizes = [sum(p.numel() for p in stage) for stage in weights.values()]
     outputs = model(images)
     if isinstance(outputs, Tensor):  # no heads
         losses = [F.cross_entropy(outputs, targets)]
     else:
         ordered = (outputs.logits, outputs.aux_logits1, outputs.aux_logits2)
         losses = [F.cross_entropy(logits, targets) for logits in ordered]
-    per_loss = []
-    for loss in losses:
-        gradients = torch.autograd.grad(
-            loss, flat, retain_graph=True, materialize_grads=True
-        )
-        per_loss.append(dict(zip(map(id, flat), gradients, strict=True)))
-
-    products = torch.zeros(len(weights), 3, 3, dtype=torch.float64)
-    for s, stage in enumerate(weights.values()):
-        rows = torch.stack(
-            [
-                torch.cat([found[id(weight)].flatten() for weight in stage])
-                for found in per_loss
-            ]
-        ).double()
-        products[s, : len(losses), : len(losses)] = rows @ rows.T
-    norms = [
-        torch.cat([w.detach().flatten() for w in stage]).double().norm()
-        for stage in weights.values()
+    found = [
+        torch.autograd.grad(loss, every, retain_graph=True, materialize_grads=True)
+        for loss in losses
     ]
-    return LossGradients(tuple(weights), torch.stack(norms), products)
+    gradients = torch.stack([torch.cat([g.flatten() for g in one]) for one in found])
+    products = torch.zeros(len(weights), 3, 3, dtype=torch.float64)
+    for s, part in enumerate(gradients.double().split(sizes, dim=1)):
+        products[s, : len(losses), : len(losses)] = part @ part.T
+    flat = torch.cat([weight.detach().flatten() for weight in every]).double()
+    norms = torch.stack([part.norm() for part in flat.split(sizes)])
+    return LossGradients(tuple(weights), norms, products)
 
 
 def image_spread(model: GoogLeNet, images: Tensor) -> dict[str, float]:
     """How much each stage's output differs from image to image, on average.
 
     The root mean square, over all values of a stage's output, of the standard deviation
-    over the N images, in train mode (batch norm uses the batch); the keys are the
-    stages', without "fc" (dropout comes before it). Works on a copy.
+    over the N images, in train mode (batch norm uses the batch). Works on a copy.
     """
-    model = copy.deepcopy(model).train()
+    model = deepcopy(model).train()
     spread: dict[str, float] = {}
 
     def record(name: str):
@@ -90,25 +84,8 @@ def image_spread(model: GoogLeNet, images: Tensor) -> dict[str, float]:
 
         return hook
 
-    for name, stage in _stages(model).items():
-        if name != "fc":
-            stage.register_forward_hook(record(name))
+    for name, stage in stages(model).items():
+        stage.register_forward_hook(record(name))
     with torch.no_grad():
         model(images)
     return spread
-
-
-def _stages(model: GoogLeNet) -> dict[str, nn.Module]:
-    """The trunk's parts that have weights, in the order of execution."""
-    return {
-        name.removeprefix("inception"): part
-        for name, part in model.named_children()
-        if not name.startswith("aux") and any(True for _ in part.parameters())
-    }
-
-
-def _trunk_weights(model: GoogLeNet) -> dict[str, list[nn.Parameter]]:
-    return {
-        name: [p for p in part.parameters() if p.dim() > 1]
-        for name, part in _stages(model).items()
-    }

@@ -7,18 +7,16 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import check_positive
-from ..model import GOOGLENET_WIDTHS, GoogLeNet, Inception
-from .stages import trunk
-
-BRANCHES = {"1x1": "branch1", "3x3": "branch2", "5x5": "branch3", "pool": "branch4"}
+from ..model import GOOGLENET_WIDTHS, BasicConv2d, GoogLeNet, Inception
+from .parts import BRANCHES, stages, trunk, trunk_in_eval_mode
 
 
-class View(NamedTuple):
+class ReceptiveField(NamedTuple):
     """What one place of a map sees, in pixels of the image.
 
     ``smallest`` and ``largest`` are the sides of the square that it sees along the
     path with the smallest and with the largest kernels; without branches they are
-    equal. ``jump`` is the way from a place to the next.
+    equal. ``jump`` is the distance from one place to the next.
     """
 
     smallest: int
@@ -26,7 +24,7 @@ class View(NamedTuple):
     jump: int
 
 
-PIXEL = View(1, 1, 1)
+PIXEL = ReceptiveField(1, 1, 1)
 
 
 def windows(module: nn.Module) -> list[tuple[int, int]]:
@@ -34,86 +32,86 @@ def windows(module: nn.Module) -> list[tuple[int, int]]:
 
     Kernels and strides are taken to be square, layers to follow one another.
     """
+    return [
+        (_side(layer.kernel_size), _side(layer.stride)) for layer in _sliding(module)
+    ]
+
+
+def _sliding(module: nn.Module) -> list[nn.Conv2d | nn.MaxPool2d]:
     kinds = (nn.Conv2d, nn.MaxPool2d)
-    layers = [layer for layer in module.modules() if isinstance(layer, kinds)]
-    return [(_side(layer.kernel_size), _side(layer.stride)) for layer in layers]
+    return [layer for layer in module.modules() if isinstance(layer, kinds)]
 
 
 def _side(size: int | tuple[int, ...] | str) -> int:
     return int(size[0] if isinstance(size, tuple) else size)
 
 
-def through(layers: Iterable[tuple[int, int]], view: View = PIXEL) -> View:
-    """The view behind layers of (kernel size, stride), for one who had ``view`` before.
+def through(
+    layers: Iterable[tuple[int, int]], field: ReceptiveField = PIXEL
+) -> ReceptiveField:
+    """The receptive field after layers of (kernel size, stride), from ``field`` on.
 
-    A kernel of k places widens the view by k − 1 steps of the map that it walks on; a
-    stride makes the steps of all later maps longer. See Araujo, Norris and Sim 2019,
+    A kernel of k places widens the field by k − 1 steps of the map that it slides over;
+    a stride makes the steps of all later maps longer. See Araujo, Norris and Sim 2019,
     "Computing Receptive Fields of Convolutional Neural Networks" (Distill).
     Raises ValueError on a number that is no positive integer.
     """
-    smallest, largest, jump = view
+    smallest, largest, jump = field
     for kernel_size, stride in layers:
         check_positive(kernel_size=kernel_size, stride=stride)
         wider = (kernel_size - 1) * jump
         smallest, largest, jump = smallest + wider, largest + wider, jump * stride
-    return View(smallest, largest, jump)
+    return ReceptiveField(smallest, largest, jump)
 
 
-def stage_views(model: GoogLeNet) -> dict[str, dict[str, View]]:
-    """For each stage and branch its view: {"conv1": {"trunk": View(7, 7, 2)}, …}.
+def receptive_fields(model: GoogLeNet) -> dict[str, dict[str, ReceptiveField]]:
+    """By stage and branch: {"conv1": {"trunk": ReceptiveField(7, 7, 2)}, …}.
 
-    A module has four, {"1x1": View(27, 27, 8), …}. Concatenation gives the next one
-    every view at once, from the smallest of the branches to the largest. Raises
+    A module has four, {"1x1": ReceptiveField(27, 27, 8), …}. Concatenation passes all
+    of them on at once, from the smallest of the branches to the largest. Raises
     TypeError on anything but a GoogLeNet.
     """
-    if not isinstance(model, GoogLeNet):
-        raise TypeError(f"model must be a GoogLeNet, got a {type(model).__name__}")
-    view, views = PIXEL, {}
-    for name, layer in model.named_children():
+    field, fields = PIXEL, {}
+    for name, layer in trunk(model).items():
         if isinstance(layer, Inception):
-            branches = {
-                kind: through(windows(layer.get_submodule(branch)), view)
+            branches = fields[name] = {
+                kind: through(windows(layer.get_submodule(branch)), field)
                 for kind, branch in BRANCHES.items()
             }
-            views[name.removeprefix("inception")] = branches
-            view = View(
-                min(branch.smallest for branch in branches.values()),
-                max(branch.largest for branch in branches.values()),
-                view.jump,
-            )
-        elif not name.startswith("aux"):
-            view = through(windows(layer), view)
-            if name.startswith("conv"):
-                views[name] = {"trunk": view}
-    return views
+            smallest = min(branch.smallest for branch in branches.values())
+            largest = max(branch.largest for branch in branches.values())
+            field = ReceptiveField(smallest, largest, field.jump)
+        else:
+            field = through(windows(layer), field)
+            if isinstance(layer, BasicConv2d):
+                fields[name] = {"trunk": field}
+    return fields
 
 
-def inception_views(model: GoogLeNet) -> dict[str, dict[str, View]]:
-    """``stage_views`` of the nine modules: {"3a": {"1x1": View(27, 27, 8), …}, …}."""
-    stages = stage_views(model).items()
-    return {name: views for name, views in stages if name in GOOGLENET_WIDTHS}
+def inception_receptive_fields(
+    model: GoogLeNet,
+) -> dict[str, dict[str, ReceptiveField]]:
+    """``receptive_fields`` of the nine modules: {"3a": {"1x1": …, "3x3": …}, …}."""
+    fields = receptive_fields(model)
+    return {name: fields[name] for name in GOOGLENET_WIDTHS}
 
 
 def first_centres(model: GoogLeNet) -> dict[str, float]:
-    """For each stage the pixel in the middle of what its first place sees, counted
-    from 0, the same in both directions; the p-th place's lies p jumps further.
+    """By stage, the pixel in the middle of what its first place sees, counted from 0,
+    the same in both directions; the p-th place's is p jumps further.
 
-    A kernel of k places puts its middle (k − 1) / 2 steps behind where it begins, which
+    The middle of a kernel of k places is (k − 1) / 2 steps after where it begins, which
     is the padding before the first. Modules pad so that nothing moves.
     """
     centre, jump, centres = 0.0, 1, {}
-    for name, layer in model.named_children():
-        if isinstance(layer, Inception):
-            centres[name.removeprefix("inception")] = centre
-        elif not name.startswith("aux"):
-            for part in layer.modules():
-                if isinstance(part, nn.Conv2d | nn.MaxPool2d):
-                    middle = (_side(part.kernel_size) - 1) / 2
-                    centre += (middle - _side(part.padding)) * jump
-                    jump *= _side(part.stride)
-            if name.startswith("conv"):
-                centres[name] = centre
-    return centres
+    for name, layer in trunk(model).items():
+        if not isinstance(layer, Inception):
+            for part in _sliding(layer):
+                middle = (_side(part.kernel_size) - 1) / 2
+                centre += (middle - _side(part.padding)) * jump
+                jump *= _side(part.stride)
+        centres[name] = centre
+    return {name: centres[name] for name in stages(model)}
 
 
 def gradient_reach(
@@ -130,9 +128,11 @@ def gradient_reach(
     "pool") of that branch's channels only. Luo et al. 2016, arXiv:1701.04128.
     Raises ValueError on a stage or branch that doesn't exist.
     """
-    layers = trunk(model)
-    if stage not in layers or (branch and stage not in GOOGLENET_WIDTHS):
-        raise ValueError(f"there is no {branch or ''} {stage}: see stage_views(model)")
+    layers = trunk_in_eval_mode(model)
+    if stage not in stages(model) or (branch and stage not in GOOGLENET_WIDTHS):
+        raise ValueError(
+            f"there is no {branch or ''} {stage}: see receptive_fields(model)"
+        )
     if branch not in (None, *BRANCHES):
         raise ValueError(f"branch must be one of {', '.join(BRANCHES)}, got {branch!r}")
     x = x.detach().clone().requires_grad_()
@@ -147,3 +147,9 @@ def gradient_reach(
         (gradients,) = torch.autograd.grad(y[:, :, place[0], place[1]].sum(), x)
     reach = gradients.sum(1).abs().mean(0)  # of a grey pixel: all its colours at once
     return reach / reach.max().clamp_min(1e-30)
+
+
+# Old names, until the lessons use the new ones.
+View = ReceptiveField
+stage_views = receptive_fields
+inception_views = inception_receptive_fields

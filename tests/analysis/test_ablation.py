@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from inception_lib import GOOGLENET_WIDTHS, GoogLeNet
 from inception_lib.analysis.ablation import ablation, branch_shares
-from inception_lib.analysis.receptive_field import BRANCHES
+from inception_lib.analysis.parts import BRANCHES
 
 x = torch.randn(6, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 labels = torch.tensor([0, 1, 2, 0, 1, 2])

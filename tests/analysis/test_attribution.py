@@ -13,18 +13,20 @@ from torch import nn
 from inception_lib import GoogLeNet
 from inception_lib.analysis.attribution import (
     attributions,
+    cascade,
     class_activation_map,
     contrast,
     deletion,
     deletion_curves,
+    from_the_top,
     grad_cam,
-    image_times_gradient,
+    input_x_gradient,
     occlusion,
+    randomised,
     rank_correlation,
     ranking,
 )
-from inception_lib.analysis.randomised import cascade, from_the_top, randomised
-from inception_lib.analysis.stages import answers
+from inception_lib.analysis.parts import answers
 
 
 def test_every_place_is_the_linear_layer_without_its_bias():
@@ -134,10 +136,10 @@ def test_occlusion_finds_the_only_pixel_and_covers_all(size, step):
         occlusion(lambda z: z.sum((1, 2, 3)), images, 4, 5, fill)
 
 
-def test_image_times_gradient_of_a_linear_score_adds_up():
+def test_input_x_gradient_of_a_linear_score_adds_up():
     weights = torch.rand(3, 8, 8)
     images = torch.rand(2, 3, 8, 8)
-    heat = image_times_gradient(lambda z: (z * weights).sum((1, 2, 3)), images)
+    heat = input_x_gradient(lambda z: (z * weights).sum((1, 2, 3)), images)
     torch.testing.assert_close(heat, (images * weights).sum(1))
 
 
@@ -146,7 +148,7 @@ def test_all_methods_with_and_without_heads(model):
     found = attributions(model, x, classes, fill)
     assert list(found) == [
         *("Grad-CAM, output", "Grad-CAM, head 2", "Grad-CAM, head 1"),
-        *("occlusion", "image × gradient"),
+        *("occlusion", "input × gradient"),
     ]
     assert found["Grad-CAM, head 1"].shape == (3, 4, 4)
     assert found["occlusion"].shape == (3, 64, 64)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from inception_lib import GOOGLENET_WIDTHS, GoogLeNet
-from inception_lib.analysis.stages import answers, modules, stage_maps, trunk
+from inception_lib.analysis.parts import answers, modules, stage_maps, trunk
 
 FORMS = {
     "paper": {},
@@ -66,12 +66,12 @@ def test_branches_and_the_rest_are_the_network(model):
     names = []
     for name, outputs, rest in modules(model, x):
         names.append(name)
-        torch.testing.assert_close(rest(torch.cat(outputs, 1)), model(x))
+        torch.testing.assert_close(rest(torch.cat([*outputs.values()], 1)), model(x))
     assert names == list(GOOGLENET_WIDTHS)
 
 
 def test_train_mode_and_other_models_are_refused():
     with pytest.raises(ValueError, match="call model.eval"):
-        trunk(GoogLeNet(2, aux_logits=False))
+        stage_maps(GoogLeNet(2, aux_logits=False), x)
     with pytest.raises(TypeError, match="must be a GoogLeNet, got a Linear"):
         trunk(torch.nn.Linear(1, 1))  # type: ignore[arg-type]
