@@ -219,7 +219,7 @@ def test_every_explorer_is_driven():
 
 
 @explorers
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(data=st.data())
 def test_any_moves_give_a_picture_or_a_sentence(make, data):
     explorer = make()
@@ -242,9 +242,9 @@ def test_every_extreme_of_every_slider_with_every_other(make):
     """All corners, each reached by moving one slider from the corner before (Gray)."""
     explorer = make()
     sliders = [c for c in controls(explorer) if isinstance(c, IntSlider)]
-    corners = list(gray([2] * len(sliders)))
-    for corner in corners:
-        for slider, upper in zip(sliders, corner, strict=True):
+    for number in range(2 ** len(sliders)):
+        for bit, slider in enumerate(sliders):
+            upper = (number ^ number >> 1) >> bit & 1
             move(explorer, slider, slider.max if upper else slider.min)
     for control in controls(explorer):
         if isinstance(control, ToggleButtons):
@@ -252,7 +252,6 @@ def test_every_extreme_of_every_slider_with_every_other(make):
                 move(explorer, control, option)
                 for slider in sliders:  # whose ends may be others now
                     move(explorer, slider, slider.max)
-    assert len(corners) == 2 ** len(sliders)
 
 
 def move(explorer: VBox, control, value) -> None:
@@ -260,25 +259,6 @@ def move(explorer: VBox, control, value) -> None:
         before = shows(explorer)
         control.value = value
         check(explorer, controls(explorer).index(control), before)
-
-
-def gray(sizes: list[int]) -> Iterator[list[int]]:
-    """All combinations of range(n) for each n, of which neighbours differ in one."""
-    if not sizes:
-        yield []
-        return
-    for i, rest in enumerate(gray(sizes[1:])):
-        order = range(sizes[0]) if i % 2 == 0 else reversed(range(sizes[0]))
-        for first in order:
-            yield [first, *rest]
-
-
-@pytest.mark.parametrize("sizes", [[], [2], [2, 3], [3, 2, 2]])
-def test_gray_order_reaches_all_by_single_steps(sizes):
-    corners = list(gray(sizes))
-    assert sorted(corners) == sorted(map(list, product(*map(range, sizes))))
-    for one, next in zip(corners, corners[1:], strict=False):
-        assert sum(a != b for a, b in zip(one, next, strict=True)) == 1
 
 
 @explorers
@@ -290,18 +270,6 @@ def test_the_way_to_a_setting_does_not_matter(make):
             if isinstance(control, IntSlider):
                 control.value = control.max
     assert values(one) == values(other) and shows(one) == shows(other)
-
-
-@explorers
-@pytest.mark.parametrize("wrong", ["a", None, [], 1.5j])
-def test_a_value_of_another_type_changes_nothing(make, wrong):
-    explorer = make()
-    before = values(explorer), shows(explorer)
-    for control in controls(explorer):
-        if isinstance(control, IntSlider):
-            with pytest.raises(Exception, match="value"):
-                control.value = wrong
-    assert (values(explorer), shows(explorer)) == before
 
 
 def test_every_preset_sets_all_sliders_at_once():

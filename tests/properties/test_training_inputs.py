@@ -13,13 +13,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from wrong import NO_COUNT, NO_FLAG, NO_RATE
 
 from inception_lib.training import (
     Augment,
     ImageSet,
     TrainingConfig,
     image_folder,
-    metrics,
+    load_run,
     split,
 )
 from inception_lib.training.checkpoint import read_tensors, write_tensors
@@ -55,12 +56,46 @@ def right(f) -> st.SearchStrategy:
 
 @given(st.fixed_dictionaries({f.name: right(f) for f in fields(TrainingConfig)}))
 def test_every_right_configuration_is_kept_as_it_is(options):
-    if options["stream"] and options["data"] == "solar-cells":
-        options["stream"] = False
+    cells = options["data"] == "solar-cells"
+    options["stream"] &= not cells  # reads a folder
+    options["split_by"] = options["split_by"] if cells else "class"
     config = TrainingConfig(**options)
     assert vars(config) == options
     assert config.peak_lr > 0 and config.decay >= 0
     assert set(config.mirrored) <= {2, 3}
+
+
+ANYTHING = st.one_of(NO_COUNT, NO_FLAG, NO_RATE, st.integers(), st.text(max_size=3))
+
+
+def is_right(name: str, value) -> bool:
+    """The rules once more, written another way."""
+    f = {f.name: f for f in fields(TrainingConfig)}[name]
+    if f.metadata["choices"]:
+        return isinstance(value, str) and value in f.metadata["choices"]
+    if name in ("lr", "weight_decay"):
+        if value is None:
+            return True
+        number = type(value) in (int, float) and math.isfinite(value)
+        return number and (value > 0 if name == "lr" else value >= 0)
+    if name == "stage_lr":
+        return type(value) in (int, float) and 0 < value <= 1
+    if type(value) is not type(f.default):
+        return False
+    if name in COUNTS:
+        return value >= 1
+    return 0 <= value < 2**32 if "seed" in name else True
+
+
+@pytest.mark.parametrize("name", [f.name for f in fields(TrainingConfig)])
+@given(value=ANYTHING)
+def test_a_value_is_right_or_refused_by_name(name, value):
+    if is_right(name, value) and (name, value) != ("stream", True):
+        assert getattr(TrainingConfig(**{name: value}), name) == value
+        return
+    with pytest.raises(ValueError, match=f"^{name} ") as caught:
+        TrainingConfig(**{name: value})
+    one_sentence(caught)
 
 
 # --- image sets -----------------------------------------------------------------------
@@ -99,11 +134,18 @@ def test_a_subset_takes_the_same_of_everything(labels, data):
     assert torch.equal(part.targets.argmax(1), part.labels)
 
 
-@given(LABELS, LABELS, st.integers(1, 9))
-def test_joined_and_resized_sets_keep_what_they_hold(one, other, size):
-    both = image_set(one, 3).joined(image_set(other, 3)).resized(size)
-    assert both.labels.tolist() == one + other
-    assert both.images.shape == (len(one) + len(other), 1, size, size)
+NO_TENSOR = [torch.zeros(3), torch.zeros(()), torch.zeros(2, 1, 4, 4), np.zeros(2)]
+NO_TENSOR += [torch.tensor([0, 7]), torch.tensor([-1, 0]), torch.full((2, 3), math.nan)]
+
+
+@pytest.mark.parametrize(
+    "name", ["images", "labels", "targets", "classes", "groups", "names"]
+)
+@given(wrong=ANYTHING | st.sampled_from(NO_TENSOR) | st.just((1,) * 7))
+def test_a_part_that_is_none_is_refused(name, wrong):
+    with pytest.raises(ValueError) as caught:
+        ImageSet(**{**vars(image_set([0, 1], 3)), name: wrong})
+    one_sentence(caught)
 
 
 # --- augmentation ---------------------------------------------------------------------
@@ -137,81 +179,6 @@ def test_augmented_images_are_images_of_the_same_shape(mirrored, strengths, rota
     assert torch.equal(torch.get_rng_state(), after)
 
 
-@given(st.integers(0, 99))
-def test_without_strengths_an_image_is_itself_or_mirrored(seed):
-    torch.manual_seed(seed)
-    assert torch.equal(Augment((), shift=0)(BATCH), BATCH)
-    mirrored = Augment((3,), shift=0)(BATCH)
-    for before, after in zip(BATCH, mirrored, strict=True):
-        assert torch.equal(after, before) or torch.equal(after, before.flip(2))
-
-
-# --- scores ---------------------------------------------------------------------------
-
-
-@st.composite
-def predictions(draw, most: int = 4):
-    """N×K probabilities and N labels of which every class has at least one."""
-    k = draw(st.integers(2, most))
-    labels = draw(
-        st.permutations([*range(k), *draw(st.lists(st.integers(0, k - 1), max_size=9))])
-    )
-    rows = [draw(st.lists(st.integers(0, 4), min_size=k, max_size=k)) for _ in labels]
-    p = torch.tensor(rows).float() + 0.5
-    return p / p.sum(1, keepdim=True), torch.tensor(labels)
-
-
-@given(predictions(), st.sampled_from([0.25, 0.5, 0.75]))
-def test_scores_are_what_counting_gives(given_, threshold):
-    p, labels = given_
-    k = p.shape[1]
-    if k == 2:
-        said = [int(row[1] >= threshold) for row in p.tolist()]
-    else:
-        said = [row.index(max(row)) for row in p.tolist()]
-    pairs = Counter(zip(labels.tolist(), said, strict=True))
-    matrix = [[pairs[true, guess] for guess in range(k)] for true in range(k)]
-    assert metrics.confusion_matrix(p, labels, threshold).tolist() == matrix
-    right = [matrix[i][i] for i in range(k)]
-    recalls = [right[i] / sum(matrix[i]) for i in range(k)]
-    f1 = [
-        2 * right[i] / (sum(matrix[i]) + sum(row[i] for row in matrix))
-        for i in range(k)
-    ]
-    found = metrics.scores(p, labels, threshold)
-    assert found["accuracy"] == pytest.approx(sum(right) / len(labels))
-    assert found["balanced_accuracy"] == pytest.approx(sum(recalls) / k, abs=1e-6)
-    assert found["f1"] == pytest.approx(f1[1] if k == 2 else sum(f1) / k, abs=1e-6)
-    aucs = [auc(p[:, i], labels == i) for i in range(k)]
-    assert found["roc_auc"] == pytest.approx(sum(aucs) / k, abs=1e-6)
-
-
-def auc(p: torch.Tensor, positive: torch.Tensor) -> float:
-    """How often one of the class gets more than one of the others; a tie is a half."""
-    more = p[positive][:, None] - p[~positive]
-    return ((more > 0).double() + (more == 0).double() / 2).mean().item()
-
-
-@given(predictions(most=2), st.floats(0.01, 1))
-def test_the_threshold_is_the_highest_that_finds_enough(given_, recall):
-    p, labels = given_
-    chosen = metrics.threshold_for_recall(p, labels, recall)
-    chances = p[labels == 1, 1].tolist()
-    enough = [
-        t for t in chances if sum(c >= t for c in chances) >= recall * len(chances)
-    ]
-    assert chosen == max(enough)
-    (_, _), (missed, found) = metrics.confusion_matrix(p, labels, chosen).tolist()
-    assert found >= recall * (found + missed)
-
-
-@given(st.floats(0, 1), st.integers(1, 10**6))
-def test_the_standard_error_is_that_of_a_mean(accuracy, n):
-    """Of n numbers, a share of them 1 and the rest 0."""
-    variance = accuracy * (1 - accuracy) ** 2 + (1 - accuracy) * accuracy**2
-    assert metrics.standard_error(accuracy, n) == pytest.approx(math.sqrt(variance / n))
-
-
 # --- the split ------------------------------------------------------------------------
 
 
@@ -243,13 +210,6 @@ def test_a_split_is_disjoint_complete_and_stratified(counts, seed, random):
     assert all(
         list(map(int, part.names)) == sorted(map(int, part.names)) for part in parts
     )
-
-
-@given(st.sampled_from([-1, 2**32, 1.5, "1", "many", math.nan, object()]))
-def test_a_seed_that_is_none_is_refused(seed):
-    with pytest.raises((ValueError, TypeError)) as caught:
-        split(image_set([0] * 5, 1), seed)
-    one_sentence(caught)
 
 
 # --- readers --------------------------------------------------------------------------
@@ -335,18 +295,6 @@ def test_changed_weights_are_refused_or_the_same(folder, places, length):
         assert all(torch.equal(read[name], tensors[name]) for name in tensors)
 
 
-@pytest.mark.parametrize("path", [None, 3, 1.5, b"pictures", ["a"]])
-def test_a_path_that_is_none_is_refused(path):
-    with pytest.raises(TypeError):
-        image_folder(path)
-
-
-@pytest.mark.parametrize("path", ["nowhere", "no\0where", __file__])
-def test_a_path_without_a_folder_shows_what_is_expected(path):
-    with pytest.raises(FileNotFoundError, match="one per class, with pictures in them"):
-        image_folder(path)
-
-
 def test_what_is_skipped_is_named_on_one_line_each(tmp_path):
     """A name could else end its line and begin another, or break the terminal."""
     for name in ("a", "b"):
@@ -361,3 +309,18 @@ def test_what_is_skipped_is_named_on_one_line_each(tmp_path):
     head, line = said[0].splitlines()
     assert f"{len(names)} × empty" in line and "a/Größe.png" in line
     assert line.isprintable() and line.encode()
+
+
+RUN = {"config": {}, "classes": ["a", "b"], "pixel_std": 0.2, "interrupted": False}
+
+
+@pytest.mark.parametrize(
+    "info",
+    [{}, {"rows": []}, RUN, {**RUN, "config": {"unknown": 1}}, {**RUN, "classes": 3}],
+    ids=["nothing", "a checkpoint", "other weights", "a later version", "no classes"],
+)
+def test_whole_files_that_are_no_run_are_refused(info, tmp_path):
+    write_tensors(tmp_path / "model.safetensors", {"x": torch.ones(2)}, info)
+    with pytest.raises(ValueError, match="doesn't hold a finished run") as caught:
+        load_run(tmp_path)
+    assert str(tmp_path) in one_sentence(caught)
