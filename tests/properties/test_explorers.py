@@ -143,11 +143,15 @@ def own_pictures() -> Path:
     return folder
 
 
-def folder() -> VBox:
+@cache
+def untrained() -> Run:
     torch.manual_seed(0)
     config = TrainingConfig(image_size=64, aux=False)
-    run = Run(build_model(config, 2).eval(), config, ("no", "yes"), 0.2)
-    return nb09.browse_folder(run, own_pictures())
+    return Run(build_model(config, 2).eval(), config, ("no", "yes"), 0.2)
+
+
+def folder() -> VBox:
+    return nb09.browse_folder(untrained(), own_pictures())
 
 
 EXPLORERS: dict[str, Callable[[], VBox]] = {
