@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 
 from inception_lib import GOOGLENET_WIDTHS
 from inception_lib.analysis import costs
+from inception_lib.analysis.costs import Cost
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -139,7 +141,7 @@ def is_slides(name: str) -> bool:
 
 
 def numbers(place) -> dict[str, int]:
-    """By name, as the explorer shows them now; the verdict is text."""
+    """By name ("direct parameters"), as the explorer shows them now."""
     texts = place.evaluate(
         "place => [...place.querySelectorAll('[data-number]')]"
         ".map(e => [e.dataset.number, e.textContent.replaceAll(',', '')])"
@@ -313,8 +315,8 @@ def test_the_keyboard_alone_moves_a_slider_and_chooses_a_module(site, page):
     for width in (24, 25, 26):
         cost = costs.bottleneck(512, width, 64, 5, 14, bias=False)
         shown = numbers(place)
-        assert shown["through"] == cost.parameters
-        assert shown["throughMultiplyAdds"] == cost.multiply_adds
+        assert shown["through parameters"] == cost.parameters
+        assert shown["through multiplyAdds"] == cost.multiply_adds
         box = place.locator('[name="width"][type="number"]')
         assert box.input_value() == str(width)
         told.add(place.get_by_role("status").inner_text())
@@ -336,6 +338,13 @@ def test_a_screen_reader_is_told_one_line_and_which_sliders_these_are(site, page
     assert all(20 < len(line) < 150 for line in live.all_inner_texts())
 
 
+def costs_shown(place) -> dict[str, Cost]:
+    """By row of the explorer's table."""
+    shown = numbers(place)
+    rows = [name.removesuffix(" outputs") for name in shown if name.endswith("outputs")]
+    return {r: Cost(shown[f"{r} parameters"], shown[f"{r} multiplyAdds"]) for r in rows}
+
+
 STATES = [
     (512, 64, 5, 387, 14),
     (512, 64, 5, 388, 14),
@@ -349,22 +358,22 @@ STATES = [
 def test_the_bottlenecks_numbers_are_the_librarys(site, page):
     page.goto(site.url)
     place = page.locator('.explorer[data-kind="bottleneck"]')
-    names = ("input", "output", "kernel", "width", "map")
+    names = ("in_channels", "out_channels", "kernel_size", "width", "map_size")
     for state in STATES:
         for name, value in zip(names, state, strict=True):
             place.locator(f'[name="{name}"][type="number"]').fill(str(value))
         c_in, c_out, kernel, width, size = state
-        direct = costs.convolution(c_in, c_out, kernel, size, bias=False)
-        through = costs.bottleneck(c_in, width, c_out, kernel, size, bias=False)
-        assert numbers(place) == {
-            "direct": direct.parameters,
-            "directMultiplyAdds": direct.multiply_adds,
-            "through": through.parameters,
-            "throughMultiplyAdds": through.multiply_adds,
-            "breakEven": costs.break_even_width(c_in, c_out, kernel),
+        expected = {
+            "direct": costs.convolution(c_in, c_out, kernel, size, bias=False),
+            "first": costs.convolution(c_in, width, 1, size, bias=False),
+            "second": costs.convolution(width, c_out, kernel, size, bias=False),
+            "through": costs.bottleneck(c_in, width, c_out, kernel, size, bias=False),
         }
+        assert costs_shown(place) == expected
+        pays = costs.break_even_width(c_in, c_out, kernel)
+        assert numbers(place)["breakEven"] == pays
         verdict = place.locator('[data-number="verdict"]').inner_text()
-        assert ("costs more" in verdict) == (through.parameters > direct.parameters)
+        assert ("costs more" in verdict) == (width > pays)
 
 
 def test_a_number_out_of_range_leaves_the_picture(site, page):
@@ -387,29 +396,31 @@ def test_the_modules_numbers_are_the_librarys(site, page):
         check_module(place, inputs[name], widths)
     place.locator('[name="ch5x5red"][type="number"]').fill("96")
     assert place.locator('button[aria-pressed="true"]').count() == 0
-    widths = type(widths)(**{**vars(widths), "ch5x5red": 96})
-    check_module(place, inputs[name], widths)
+    check_module(place, inputs[name], replace(widths, ch5x5red=96))
 
 
 def check_module(place, given, widths) -> None:
     channels, size = given
     parts = costs.inception(channels, widths, size)
-    branches = {
-        "1×1": parts["1x1"],
-        "3×3": parts["3x3 reduce"] + parts["3x3"],
-        "5×5": parts["5x5 reduce"] + parts["5x5"],
-        "pool": parts["pool"],
-        "all": sum(parts.values()),
-    }
-    shown = numbers(place)
-    for branch, cost in branches.items():
-        assert shown[f"parameters {branch}"] == cost.parameters
-        assert shown[f"multiplyAdds {branch}"] == cost.multiply_adds
     naive = sum(costs.naive_inception(channels, widths, size).values())
     plain = costs.convolution(channels, widths.out_channels, 3, size)
-    text = place.inner_text()
+    total = sum(parts.values())
+    assert costs_shown(place) == {
+        "1x1": parts["1x1"],
+        "3x3": parts["3x3 reduce"] + parts["3x3"],
+        "5x5": parts["5x5 reduce"] + parts["5x5"],
+        "pool": parts["pool"],
+        "all": total,
+        "naive": naive,
+        "plain": plain,
+    }
+    shown = numbers(place)
+    assert shown["all outputs"] == shown["plain outputs"] == widths.out_channels
+    passed_on = widths.out_channels - widths.pool_proj + channels
+    assert shown["naive outputs"] == passed_on
+    line = place.get_by_role("status").inner_text()
     for cost in (naive, plain):
-        assert f"{cost.multiply_adds / 1e6:,.1f} million" in text
+        assert f"{cost.multiply_adds / total.multiply_adds:.1f} times" in line
 
 
 def test_the_notebooks_sliders_live(site, page):
@@ -418,10 +429,12 @@ def test_the_notebooks_sliders_live(site, page):
     assert place.locator('button[aria-pressed="true"]').inner_text() == "3b"
     page.goto(site.url + "notebooks/03_global_average_pooling.html")
     place = page.locator('.explorer[data-kind="pooling"]')
-    flat = costs.linear(1024 * 49, 1000, bias=False).parameters
-    assert numbers(place)["flat"] == flat
+    assert costs_shown(place) == {
+        "flat": costs.linear(1024 * 49, 1000, bias=False),
+        "averaged": costs.linear(1024, 1000, bias=False),
+    }
     place.get_by_role("slider", name="map size").press("Home")
-    shown = numbers(place)
+    shown = costs_shown(place)
     assert shown["flat"] == shown["averaged"]
 
 
@@ -434,7 +447,7 @@ def test_the_search_finds(site, page):
 
 def test_it_opens_from_the_disk_without_a_server(site, page):
     page.goto((site.folder / "index.html").as_uri())
-    assert numbers(page.locator(".explorer").first)["through"] == 50_688
+    assert numbers(page.locator(".explorer").first)["through parameters"] == 50_688
     page.goto((site.folder / "slides" / f"{NOTEBOOKS[0].stem}.html").as_uri())
     page.wait_for_function("Reveal.isReady()")
 
