@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from functools import cache
 
+import lesson_tables
 import prose
 import torch
 
@@ -122,8 +123,7 @@ def head_1_leads():
 def borrowed():
     """The fewest and the most images of 09's table, and the steps of its tool."""
     images = results.table("finetuning")["images"]
-    tool = (prose.NOTEBOOKS.parent / "tools" / "measure_finetuning.py").read_text()
-    return images.min(), images.max(), re.search(r"^STEPS = (\d+)$", tool, re.M)[1]
+    return images.min(), images.max(), lesson_tables.STEPS
 
 
 CASES = [
@@ -334,7 +334,7 @@ CASES = [
     ("09", "{} to {} poly cells to learn from, {} steps for everybody", borrowed),
     (
         "09",
-        "three seeds (`python tools/measure_finetuning.py {} {} {}`",
+        "three seeds (`python benchmarks/lesson_tables.py finetuning {} {} {}`",
         lambda: tuple(results.table("finetuning")["seed"].unique()),
     ),
 ]
