@@ -1,6 +1,5 @@
 """The parts of the website's making that need no browser."""
 
-import importlib
 import re
 import runpy
 import sys
@@ -12,6 +11,10 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
+import site_maths
+import site_notebooks
+import site_slides
+import site_teachers
 import torch
 from jinja2 import DictLoader, Environment
 
@@ -22,21 +25,12 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
 @pytest.fixture(scope="module")
-def tools():
-    """The files tools/site_….py, which import each other by name."""
-    sys.path.insert(0, str(ROOT / "tools"))
-    yield importlib.import_module
-    sys.path.remove(str(ROOT / "tools"))
+def notebooks():
+    return {path.stem: site_notebooks.read(path) for path in NOTEBOOKS}
 
 
-@pytest.fixture(scope="module")
-def notebooks(tools):
-    read = tools("site_notebooks").read
-    return {path.stem: read(path) for path in NOTEBOOKS}
-
-
-def test_formulas_become_mathml_and_code_is_left_alone(tools):
-    replace = tools("site_maths").replace_maths
+def test_formulas_become_mathml_and_code_is_left_alone():
+    replace = site_maths.replace_maths
     text = replace("A $k^2$ and `$no$` and\n```\n$x$\n```\n$$a\n+ b$$")
     assert text.count("<math") == 2 and text.count('display="block"') == 1
     assert "<msup><mi>k</mi><mn>2</mn></msup>" in text
@@ -51,24 +45,37 @@ def test_formulas_become_mathml_and_code_is_left_alone(tools):
         ("nb04.explore_heads(measured)", "alive in JupyterLab"),
     ],
 )
-def test_a_widgets_text_is_replaced(tools, call, shown):
+def test_a_widgets_text_is_replaced(call, shown):
     text = "VBox(children=(HBox(children=(IntSlider(value=512"
     output = nbformat.v4.new_output("display_data", {"text/plain": text})
     cell = nbformat.v4.new_code_cell(call, outputs=[output])
-    tools("site_notebooks").wake_or_replace_widgets(cell)
+    site_notebooks.wake_or_replace_widgets(cell)
     (html,) = cell.outputs[0]["data"].values()
     assert shown in html and "VBox" not in html
 
 
-def test_slides_begin_at_headings_and_questions_but_not_in_code(tools):
+def test_slides_begin_at_headings_and_questions_but_not_in_code():
     text = "# A\nx\n```python\n# comment\n```\n> **Predict.** b?\n## C\n"
-    pieces = tools("site_slides").pieces(text)
+    pieces = site_slides.pieces(text)
     assert [piece.splitlines()[0] for piece in pieces] == [
         "# A",
         "> **Predict.** b?",
         "## C",
     ]
     assert "# comment" in pieces[0]
+
+
+def test_what_does_not_fit_starts_another_slide():
+    v4 = nbformat.v4
+    long = "\n\n".join(["A line."] * 10)
+    assert len(site_slides.pieces(f"{long}\n\n**So.** x")) == 2
+    assert len(site_slides.pieces(f"<details>\n\n{long}\n\n**So.** x")) == 1
+    figure = v4.new_output("display_data", {"image/png": ""})
+    code = v4.new_code_cell("show()", outputs=[figure])
+    for text, kind in {"# Title": "-", f"# Title\n{long}": "subslide"}.items():
+        cells = [v4.new_markdown_cell(text), code]
+        deck = site_slides.deck(v4.new_notebook(cells=cells))
+        assert deck.cells[1].metadata["slideshow"]["slide_type"] == kind
 
 
 @pytest.fixture
@@ -81,25 +88,11 @@ def labels_without_images(monkeypatch):
     monkeypatch.setattr(nb06, "solar_cells", lambda: cells)
 
 
-def test_what_does_not_fit_starts_another_slide(tools):
-    site_slides, v4 = tools("site_slides"), nbformat.v4
-    long = "\n\n".join(["A line."] * 10)
-    assert len(site_slides.pieces(f"{long}\n\n**So.** x")) == 2
-    assert len(site_slides.pieces(f"<details>\n\n{long}\n\n**So.** x")) == 1
-    figure = v4.new_output("display_data", {"image/png": ""})
-    code = v4.new_code_cell("show()", outputs=[figure])
-    for text, kind in {"# Title": "-", f"# Title\n{long}": "subslide"}.items():
-        cells = [v4.new_markdown_cell(text), code]
-        deck = site_slides.deck(v4.new_notebook(cells=cells))
-        assert deck.cells[1].metadata["slideshow"]["slide_type"] == kind
-
-
 def test_every_exercise_has_its_task_solution_and_wrong_answers(
-    tools, notebooks, labels_without_images
+    notebooks, labels_without_images
 ):
-    site_notebooks, teachers = tools("site_notebooks"), tools("site_teachers")
     for notebook in notebooks.values():
-        text = teachers.all_exercises(notebook)
+        text = site_teachers.all_exercises(notebook)
         found = site_notebooks.exercises(notebook)
         assert len(found) >= 3
         assert text.count("<summary>Solution</summary>") == len(found)
@@ -114,14 +107,14 @@ def test_every_exercise_has_its_task_solution_and_wrong_answers(
             assert len(re.findall(r"^- `", wrong, re.M)) == wrong.count("\n- ") > 0
 
 
-def test_a_diagnosis_is_what_the_check_says(tools):
-    known = tools("site_teachers").wrong_answers("00")["00.1"]
+def test_a_diagnosis_is_what_the_check_says():
+    known = site_teachers.wrong_answers("00")["00.1"]
     (line,) = [answer for answer in known if answer.startswith("`0.1145`")]
     assert "upside down" in line
 
 
-def test_an_answer_is_shown_in_front_of_its_diagnosis(tools):
-    answers = tools("site_teachers").wrong_answers("04")
+def test_an_answer_is_shown_in_front_of_its_diagnosis():
+    answers = site_teachers.wrong_answers("04")
     assert any(a.startswith("```python\n  def unweighted(") for a in answers["04.5"])
     assert any("\n    (6): Dropout(p=0.4" in answer for answer in answers["04.2"])
 
@@ -132,9 +125,9 @@ def test_the_lesson_takes_90_minutes_and_each_notebook_has_goals_and_a_day():
     assert {path.name[:2] for path in NOTEBOOKS} == set(plan["goals"])
 
 
-def test_the_two_days_add_up_and_each_notebook_has_its_time(tools, notebooks):
+def test_the_two_days_add_up_and_each_notebook_has_its_time(notebooks):
     plan = tomllib.loads((ROOT / "docs" / "teaching.toml").read_text())
-    minutes = tools("site_notebooks").minutes
+
     given: Counter[str] = Counter()
     assert len(plan["day"]) == 2
     for day in plan["day"]:
@@ -148,21 +141,21 @@ def test_the_two_days_add_up_and_each_notebook_has_its_time(tools, notebooks):
                 given[step["notebook"]] += step["minutes"]
     assert list(given) == [name[:2] for name in notebooks]  # in this order
     for name, notebook in notebooks.items():
-        told = minutes(notebook)
+        told = site_notebooks.minutes(notebook)
         assert 1.4 * told <= given[name[:2]] <= 2.2 * told, name
 
 
-def test_the_timetable_tells_the_time(tools, notebooks):
+def test_the_timetable_tells_the_time(notebooks):
     session = [{"minutes": 50, "what": "A", "notebook": "00"}]
     session += [{"minutes": 15, "what": "Break"}]
     days = [{"start": "9:30", "session": session}]
-    text = tools("site_teachers").course(notebooks, days)
+    text = site_teachers.course(notebooks, days)
     assert "| 9:30 | 50 | A | [00](notebooks/00_start_here.ipynb) |" in text
     assert "| 10:20 | 15 | Break |  |\n| 10:35 |  | End |  |" in text
 
 
-def test_the_slides_come_with_the_licences_of_what_is_in_them(tools, tmp_path):
-    tools("site_slides").write({}, ROOT / "docs" / "slides", tmp_path)
+def test_the_slides_come_with_the_licences_of_what_is_in_them(tmp_path):
+    site_slides.write({}, ROOT / "docs" / "slides", tmp_path)
     place = tmp_path / "reveal.js"
     assert "Hakim El Hattab" in (place / "LICENSE").read_text()
     fonts = place / "dist" / "theme" / "fonts" / "source-sans-pro"
@@ -170,7 +163,7 @@ def test_the_slides_come_with_the_licences_of_what_is_in_them(tools, tmp_path):
 
 
 @pytest.mark.parametrize("repository", ["", "someone/x"])
-def test_links_to_a_repository_of_any_owner(tools, monkeypatch, repository):
+def test_links_to_a_repository_of_any_owner(monkeypatch, repository):
     """From the two variables, through Sphinx's settings, to a notebook's page."""
     monkeypatch.setattr(sys, "path", [*sys.path])  # the settings add to it
     monkeypatch.setenv("SITE_REPOSITORY", repository)
