@@ -1,13 +1,14 @@
-"""Augmentation: show the same images in other positions, so that these don't matter."""
+"""Augmentation: the same images in other positions, so that position doesn't matter."""
 
 import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as TF
 
-from ..checks import check_rate, is_number
+from ..checks import check_positive, check_rate, is_number
 
 WHOLE = slice(None)
 
@@ -20,38 +21,38 @@ class Augment:
     (``torch.manual_seed``). They are the processor's, wherever the images are: on a GPU
     the changes are computed there.
 
-    - ``mirrored``: dimensions to mirror with a chance of 1/2 (3: left and right, 2: up
-      and down).
+    - ``flips``: dimensions to flip with a chance of 1/2 (3: left and right, 2: up and
+      down).
     - ``shift``: by at most this fraction of the side; the edge is filled by reflection.
     - ``scale``: larger or smaller by at most this fraction.
-    - ``rotate``: by at most so many degrees.
+    - ``rotate``: by at most this many degrees.
     - ``contrast``: stronger or weaker by at most this fraction.
 
     Each strength is drawn uniformly. Raises ValueError on one out of range.
 
-    Given a ``share``, it draws for all images, and changes and returns only those: so
-    processes that train together draw alike and don't do each other's work.
+    Given a ``share``, it draws for all images but changes and returns only the share:
+    processes that train together draw the same numbers and split the work.
     """
 
     def __init__(
         self,
-        mirrored: tuple[int, ...] = (3, 2),
+        flips: tuple[int, ...] = (3, 2),
         *,
         shift: float = 0.04,
         scale: float = 0.0,
         rotate: float = 0.0,
         contrast: float = 0.0,
     ):
-        check_mirrored(mirrored)
+        check_flips(flips)
         check_rate(shift=shift, scale=scale, contrast=contrast)
         if not is_number(rotate) or not 0 <= rotate <= 180:
             raise ValueError(f"rotate must be 0 to 180 degrees, got {rotate!r}")
-        self.mirrored, self.shift, self.scale = mirrored, shift, scale
+        self.flips, self.shift, self.scale = flips, shift, scale
         self.rotate, self.contrast = rotate, contrast
 
     def __call__(self, images: Tensor, share: slice = WHOLE) -> Tensor:
         n, x = len(images), images[share]
-        for dim in self.mirrored:
+        for dim in self.flips:
             swap = (torch.rand(n, 1, 1, 1)[share] < 0.5).to(x.device, non_blocking=True)
             x = torch.where(swap, x.flip(dim), x)
         if self.scale or self.rotate:
@@ -93,12 +94,40 @@ class Augment:
         )
 
 
-def check_mirrored(mirrored: tuple[int, ...]) -> None:
-    """Raise a ValueError if an image can't be mirrored in one of these dimensions."""
-    if not isinstance(mirrored, tuple | list) or not all(
-        type(dim) is int and dim in (2, 3) for dim in mirrored
+class PaperCrops:
+    """The augmentation of section 6 of the paper, for large collections of photographs:
+    N×C×H×W uint8 -> N×C×size×size uint8.
+
+    A patch of 8 % to 100 % of the area with an aspect ratio of 3:4 to 4:3 is resized to
+    size×size; then brightness, contrast and colour change in random order, each by a
+    factor of 0.5 to 1.5 (Howard 2013, arXiv:1312.5402, from whom the paper takes them).
+    ``flips`` as for ``Augment``. Each image has its own draw from torch's global random
+    numbers. How many it takes depends on what is drawn, so a ``share`` saves no work.
+    Raises ValueError if ``size`` is not a positive integer, or on another dimension.
+    """
+
+    def __init__(self, size: int, flips: tuple[int, ...] = (3,)):
+        check_positive(size=size)
+        check_flips(flips)
+        flip = {3: v2.RandomHorizontalFlip(), 2: v2.RandomVerticalFlip()}
+        self.transform = v2.Compose(
+            [
+                v2.RandomResizedCrop(size, scale=(0.08, 1.0), ratio=(3 / 4, 4 / 3)),
+                *(flip[dim] for dim in flips),
+                v2.ColorJitter(brightness=0.5, contrast=0.5, saturation=0.5),
+            ]
+        )
+
+    def __call__(self, images: Tensor, share: slice = WHOLE) -> Tensor:
+        return torch.stack([self.transform(image) for image in images])[share]
+
+
+def check_flips(flips: tuple[int, ...]) -> None:
+    """Raise a ValueError if an image can't be flipped in one of these dimensions."""
+    if not isinstance(flips, tuple | list) or not all(
+        type(dim) is int and dim in (2, 3) for dim in flips
     ):
-        raise ValueError(f"mirrored may hold the dimensions 2 and 3, got {mirrored!r}")
+        raise ValueError(f"flips may hold the dimensions 2 and 3, got {flips!r}")
 
 
 def _uniform(n: int, most: float) -> Tensor:

@@ -21,7 +21,7 @@ from ..model import GoogLeNet, GoogLeNetOutputs, googlenet_loss
 from ..model.device import pick_device, pick_precision
 from ..model.googlenet import smallest_image_size
 from . import distributed, finetune, metrics
-from .augment import Augment
+from .augment import Augment, PaperCrops
 from .checkpoint import (
     Run,
     State,
@@ -31,7 +31,6 @@ from .checkpoint import (
     save_checkpoint,
 )
 from .config import TrainingConfig
-from .crops import PaperCrops
 from .data import Images, ImageSet, pixel_std, prepare
 from .lock import only_run
 from .muon import Muon

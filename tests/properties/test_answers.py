@@ -21,13 +21,13 @@ from inception_lib.training import (
     prepare,
     views,
 )
-from inception_lib.training.calibration import (
+from inception_lib.training.augment import PaperCrops
+from inception_lib.training.metrics import (
     calibration_error,
     fit_temperature,
     reliability,
     with_temperature,
 )
-from inception_lib.training.crops import PaperCrops
 
 SEED = st.integers(0, 2**32 - 1)
 

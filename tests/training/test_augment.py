@@ -10,7 +10,7 @@ from inception_lib import GoogLeNet
 from inception_lib.training.augment import Augment
 from inception_lib.training.data import prepare
 
-STILL = {"mirrored": (), "shift": 0.0}
+STILL = {"flips": (), "shift": 0.0}
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ STRENGTHS = [
 def test_shape_and_type_stay_and_the_input_too(strengths, channels):
     images = noise(channels=channels)
     before = images.clone()
-    out = Augment(**{"mirrored": (3, 2), **strengths})(images)
+    out = Augment(**{"flips": (3, 2), **strengths})(images)
     assert out.shape == images.shape and out.dtype == torch.uint8
     assert (images == before).all() and (out != images).any()
 

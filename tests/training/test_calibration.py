@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from inception_lib.training.calibration import (
+from inception_lib.training.metrics import (
     calibration_error,
     fit_temperature,
     reliability,

@@ -17,8 +17,7 @@ from test_loop import CONFIG, same
 from warm_start import await_checkpoint
 
 from inception_lib.training import fit, image_folder, pixel_std, split
-from inception_lib.training.augment import Augment
-from inception_lib.training.crops import PaperCrops
+from inception_lib.training.augment import Augment, PaperCrops
 from inception_lib.training.stream import image_stream
 
 WHOLE = slice(None)

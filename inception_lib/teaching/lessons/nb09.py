@@ -17,7 +17,7 @@ from torchvision.transforms.v2 import functional as TF
 
 from ...analysis.attribution import class_activation_map, contrast, ranking, without
 from ...training import Run, load_picture, prepare, solar_cells, split
-from ...training.calibration import calibration_error, reliability
+from ...training.metrics import calibration_error, reliability
 from ...training.views import SHORTER_SIDES, Crop, paper_crops
 from .. import heatmap
 from ..drawing import (
