@@ -24,7 +24,7 @@ COLOURS = {
     "light": "#D9D9D9",
 }
 BRANCHES = {"1x1": "1×1", "3x3": "3×3", "5x5": "5×5", "pool": "pool"}  # as printed
-# Never colour alone: a series is told apart by its dash and its marker as well.
+# Never colour alone: a series has its own dash and marker as well.
 DASHES = ["-", "--", "-.", ":"]
 MARKERS = ["o", "s", "^", "D"]
 

@@ -1,6 +1,6 @@
 """Controls above one picture, which is replaced in place."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from html import escape
 
 import torch
@@ -99,3 +99,13 @@ def number_box(slider: IntSlider) -> BoundedIntText:
     link((slider, "max"), (box, "max"))
     link((slider, "value"), (box, "value"))
     return box
+
+
+def check_lengths(*parts: Sized) -> None:
+    """Raise a ValueError unless there is one of each for every image, at least one."""
+    lengths = [len(part) for part in parts]
+    if len(set(lengths)) != 1 or not lengths[0]:
+        raise ValueError(
+            f"got {', '.join(map(str, lengths))} images, titles and the like: "
+            "the same number of each, at least one"
+        )

@@ -22,6 +22,12 @@ def colour_scale(heat: Tensor) -> float:
     return max(torch.quantile(heat.abs().flatten()[:1_000_000], 0.99).item(), 1e-12)
 
 
+def enlarged(heat: Tensor, side: int, smooth: bool = True) -> Tensor:
+    """An h×w map at side×side pixels, in float32."""
+    mode = "bilinear" if smooth else "nearest"
+    return F.interpolate(heat[None, None].float(), (side, side), mode=mode)[0, 0]
+
+
 def overlay(
     ax: Axes,
     image: Tensor,
@@ -39,8 +45,7 @@ def overlay(
     """
     # In light greys: on black no colour can be told from another.
     show_image(ax, (image.float() / 2 + 127).byte(), vmin=0, vmax=255)
-    mode = "bilinear" if smooth else "nearest"
-    large = F.interpolate(heat[None, None].float(), image.shape[-2:], mode=mode)[0, 0]
+    large = enlarged(heat, image.shape[-1], smooth)
     scale = scale or colour_scale(heat)
     ax.imshow(large.numpy() / scale, cmap=EVIDENCE, vmin=-1, vmax=1)
     if outline is not None and large.min() < outline < large.max():

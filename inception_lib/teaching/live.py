@@ -24,7 +24,7 @@ class LiveTraining:
         self.picture = None
 
     def write(self, text: str) -> None:
-        """What tqdm calls with its newest line: a file in the eyes of tqdm."""
+        """What tqdm calls with its newest line; to tqdm this is a file."""
         if text.strip() and self.line:
             self.line.update({"text/plain": text.strip()}, raw=True)
 

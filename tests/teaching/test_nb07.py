@@ -153,7 +153,7 @@ def test_colour_images_and_many_classes():
 def test_lengths_that_differ_are_refused(predictions, drop):
     given = list(predictions)
     given[drop] = given[drop][1:]
-    with pytest.raises(ValueError, match="as many of each"):
+    with pytest.raises(ValueError, match="the same number of each"):
         nb07.browse_predictions(*given)
 
 

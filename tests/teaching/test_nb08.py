@@ -157,7 +157,7 @@ def test_the_curve_of_the_map_that_is_shown_is_marked():
 
 
 def test_lengths_that_differ_and_nothing_at_all_are_refused():
-    with pytest.raises(ValueError, match="as many of each"):
+    with pytest.raises(ValueError, match="the same number of each"):
         nb08.browse_features(IMAGES[:2], MAPS, NAMES)
     with pytest.raises(ValueError, match="at least one"):
         nb08.browse_attributions(IMAGES[:0], {}, {}, [])

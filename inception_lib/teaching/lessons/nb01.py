@@ -31,7 +31,7 @@ def draw_bottleneck(
     width: int,
     map_size: int = 14,
 ) -> Drawing:
-    """A k×k convolution on a map, direct and behind a 1×1 to ``width`` channels.
+    """A k×k convolution on a map, direct and after a 1×1 to ``width`` channels.
 
     Top: both routes, blocks as wide as their channels. Below: what they cost, and how
     the second grows with its width. Biases are left out, stride is 1.
@@ -293,11 +293,11 @@ def draw_error_curves(
 def draw_race(times: pd.DataFrame, predicted: float) -> Drawing:
     """The measured ratio beside the predicted one, and each layer's pace.
 
-    ``times``: a row per map size and layer ("direct", "1×1", "behind it"), columns
+    ``times``: a row per map size and layer ("direct", "1×1", "after it"), columns
     map_size, layer, multiply_adds, intensity (multiply-adds per number), seconds.
     """
     seconds = times.pivot(index="map_size", columns="layer", values="seconds")
-    ratio = seconds["direct"] / (seconds["1×1"] + seconds["behind it"])
+    ratio = seconds["direct"] / (seconds["1×1"] + seconds["after it"])
     fig, (left, right) = figure(3.3, columns=2)
     names = [f"{size}×{size}" for size in ratio.index]
     bars = left.bar(names, ratio, color=COLOURS["5x5"], width=0.6)
@@ -310,7 +310,7 @@ def draw_race(times: pd.DataFrame, predicted: float) -> Drawing:
     left.set_xlabel("map")
     left.set_title("times faster through the bottleneck", fontsize=10)
     told = []
-    kinds = {"direct": "5x5", "1×1": "1x1", "behind it": "5x5 reduce"}
+    kinds = {"direct": "5x5", "1×1": "1x1", "after it": "5x5 reduce"}
     for (layer, kind), marker in zip(kinds.items(), MARKERS, strict=False):
         rows = times[times["layer"] == layer]
         pace = rows["multiply_adds"] / rows["seconds"] / 1e9

@@ -91,7 +91,7 @@ def draw_module(in_channels: int, map_size: int, **widths: int) -> Drawing:
         fig,
         f"A module that reads {in_channels} channels on a {map_size}×{map_size} map. "
         f"{told}. In all {out} channels, {total.parameters:,} parameters, "
-        f"{_millions(total)} million multiply-adds; a naive module puts out {wide} "
+        f"{_millions(total)} million multiply-adds; a naive module outputs {wide} "
         f"channels for {_millions(_sum(naive.values()))} million, a plain 3×3 layer "
         f"{out} channels for {_millions(plain)} million.",
     )
@@ -303,7 +303,7 @@ def draw_ranges(modules: dict[str, dict[str, View]], image_size: int = 224) -> D
     ax.invert_yaxis()
     ax.set_xlim(0)
     ax.set_xlabel("side of what a place sees (pixels of the image)")
-    ax.set_title("Views that a module hands on, from smallest to largest", fontsize=11)
+    ax.set_title("Receptive fields of a module, from smallest to largest", fontsize=11)
     told = ", ".join(f"{name} {low} to {high}" for name, (low, high) in ranges.items())
     return Drawing(
         fig,

@@ -20,7 +20,7 @@ from ..drawing import (
     fixed_layout,
     show_image,
 )
-from ..explorer import explorer
+from ..explorer import check_lengths, explorer
 
 
 def draw_pooling(map_size: int, channels: int, classes: int) -> Drawing:
@@ -122,12 +122,7 @@ def browse_activation_maps(
     All maps share one colour scale. Raises ValueError without images, or if the
     lengths differ.
     """
-    lengths = {len(images), len(evidence), len(titles)}
-    if len(lengths) != 1 or lengths == {0}:
-        raise ValueError(
-            f"got {len(images)} images, {len(evidence)} maps and {len(titles)} titles: "
-            "as many of each, at least one"
-        )
+    check_lengths(images, evidence, titles)
     scale = heatmap.colour_scale(evidence)
 
     def draw(cell: int, places: str) -> Drawing:

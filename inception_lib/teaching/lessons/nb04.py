@@ -74,7 +74,7 @@ def draw_heads(
         f"Output's loss alone: {alone[0]:.0e} in the first layer, {alone[-1]:.0e} in "
         f"the last. With weights {head1 / 100:.2f} (head 1) and {head2 / 100:.2f} "
         f"(head 2): {both[0]:.0e} in the first, {both[-1]:.0e} in the last. "
-        "What lies behind a head doesn't change.",
+        "What comes after a head doesn't change.",
     )
 
 

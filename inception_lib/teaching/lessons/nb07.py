@@ -22,7 +22,7 @@ from ..drawing import (
     show_counts,
     show_image,
 )
-from ..explorer import explorer
+from ..explorer import check_lengths, explorer
 
 LAYOUTS = {"channels first": False, "channels last": True}
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -102,8 +102,7 @@ def draw_prediction(
 ) -> Drawing:
     """One image (C×S×S uint8), its K predicted probabilities as bars, and the truth."""
     fig, (left, right) = figure(2.8, columns=2)
-    pixels = image[0] if image.shape[0] == 1 else image.permute(1, 2, 0)
-    show_image(left, pixels.numpy(), vmin=0, vmax=255)
+    show_image(left, image, vmin=0, vmax=255)
     values = probabilities.tolist()
     said = int(metrics.predict_classes(probabilities[None]))
     verdict = "right" if said == label else "wrong"
@@ -139,13 +138,7 @@ def browse_predictions(
     ``images`` N×1×S×S or N×3×S×S (uint8), ``probabilities`` N×K, ``labels`` N. Raises
     ValueError without images, or if the lengths differ.
     """
-    counts = {len(images), len(probabilities), len(labels), len(names)}
-    if len(counts) != 1 or counts == {0}:
-        raise ValueError(
-            f"got {len(images)} images, {len(probabilities)} predictions, "
-            f"{len(labels)} labels and {len(names)} names: "
-            "as many of each, at least one"
-        )
+    check_lengths(images, probabilities, labels, names)
     truth = probabilities.gather(1, labels[:, None]).squeeze(1)
     others = probabilities.scatter(1, labels[:, None], -1).amax(1)
     order = (truth - others).argsort(stable=True)

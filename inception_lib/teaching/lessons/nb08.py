@@ -14,6 +14,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
+from torchvision.utils import make_grid
 
 from ...analysis.receptive_field import View
 from ...model import GOOGLENET_WIDTHS
@@ -30,16 +31,12 @@ from ..drawing import (
     series,
     show_image,
 )
-from ..explorer import explorer
+from ..explorer import check_lengths, explorer
 
 BRANCH_DASHES = dict(zip([*BRANCHES, "trunk"], [*DASHES, "-"], strict=True))
 # Row and column of a place, as parts of the map's side.
 PLACES = {"corner": (0.0, 0.0), "off centre": (0.5, 0.25), "middle": (0.5, 0.5)}
-ORDERS = {
-    "trained network's map": "1x1",
-    "shuffled network's map": "3x3",
-    "random squares": "5x5",
-}
+ORDERS = ["trained network's map", "shuffled network's map", "random squares"]
 
 
 def square(view: View, x: float, y: float, branch: str) -> Rectangle:
@@ -123,7 +120,7 @@ def browse_features(
         "image": ToggleButtons(options=list(titles), description="image"),
         "stage": IntSlider(1, 1, len(stages), description="stage"),
     }
-    controls["image"].button_width = "auto"
+    controls["image"].style.button_width = "auto"
     return explorer(draw, controls, {"stage": f"of {len(stages)}, {stages[0]} first"})
 
 
@@ -218,9 +215,7 @@ def draw_attribution(
     told: list[str] = []
     for order, scores in curves.items():
         away = torch.linspace(0, 100, len(scores))
-        i = list(ORDERS).index(order)
-        look = {"ls": DASHES[i], "marker": MARKERS[i], "ms": 4}
-        look |= {"color": COLOURS[ORDERS[order]], "lw": 1.5 if told else 3}
+        look = series(ORDERS.index(order)) | {"ms": 4, "lw": 1.5 if told else 3}
         right.plot(away, scores, label=order if told else f"{order} (shown)", **look)
         told.append(f"{order} {scores.mean():.1f}")
     right.set_xlabel("taken away (% of the image)", fontsize=9)
@@ -269,18 +264,8 @@ def browse_attributions(
         "network": ToggleButtons(options=list(maps), description="network"),
         "cell": IntSlider(1, 1, len(images), description="cell"),
     }
-    controls["method"].button_width = "auto"
+    controls["method"].style.button_width = "auto"
     return explorer(draw, controls, {"cell": f"of {len(images)}"})
-
-
-def check_lengths(images: Tensor, titles: Sequence[str], *others: Tensor) -> None:
-    """Raise a ValueError unless there is one of each for every image, at least one."""
-    counts = {len(images), len(titles), *map(len, others)}
-    if len(counts) != 1 or counts == {0}:
-        raise ValueError(
-            f"got {len(images)} images, {len(titles)} titles and "
-            f"{sorted(set(map(len, others)))} maps: as many of each, at least one"
-        )
 
 
 HATCHES = ["", "//", "..", "xx"]
@@ -299,13 +284,8 @@ def draw_filters(sets: dict[str, Tensor]) -> Drawing:
         grey = weights.detach().sum(1)
         grey = grey / grey.abs().amax((1, 2), keepdim=True).clamp_min(1e-12)
         n, k, _ = grey.shape
-        columns = max(1, round(n**0.5))
-        rows = -(-n // columns)
-        mosaic = torch.ones(rows * (k + 1), columns * (k + 1))
-        for i, one in enumerate(grey):
-            top, left = i // columns * (k + 1), i % columns * (k + 1)
-            mosaic[top : top + k, left : left + k] = one
-        show_image(ax, mosaic[:-1, :-1].numpy(), name, vmin=-1, vmax=1)
+        mosaic = make_grid(grey[:, None], round(n**0.5), padding=1, pad_value=1)
+        show_image(ax, mosaic[0, 1:-1, 1:-1], name, vmin=-1, vmax=1)
         told.append(f"{name}, {n} of {k}×{k}")
     return Drawing(fig, f"Mosaics of the first layer's filters: {'; '.join(told)}.")
 
@@ -334,16 +314,14 @@ def draw_reach(
     for ax, (branch, moved) in zip(axes[0], reaches.items(), strict=True):
         view, side = views[branch], len(moved)
         inside = share_inside(moved, centre, view.largest / 2)
-        title = f"{branch}: {view.largest} pixels,\n{inside:.0%} within half of that"
-        show_image(ax, moved.sqrt().numpy(), title, cmap="cividis")
+        fact = f"{branch}: {view.largest} pixels, {inside:.0%} within half of that"
+        show_image(ax, moved.sqrt(), fact.replace(", ", ",\n"), cmap="cividis")
         ax.add_patch(square(view, centre, centre, branch))
-        # A square may begin before the image or end behind it.
+        # A square may begin before the image or end after it.
         ends = [(centre + part * view.largest / 2) for part in (-1, 1)]
         ends = [min(0, ends[0]) - side / 20, max(side, ends[1]) + side / 20]
         ax.set(xlim=ends, ylim=ends[::-1])
-        told.append(
-            f"{branch}: {view.largest} pixels, {inside:.0%} within half of that"
-        )
+        told.append(fact)
     return Drawing(
         fig,
         "What can move a place in the middle, branch by branch: a bright spot, fading "

@@ -135,13 +135,10 @@ def draw_answer(run: Run, picture: Tensor, name: str) -> Drawing:
     fig, (bare, left, middle, right) = figure(2.4, columns=4)
     fixed_layout(fig, left=0.01, right=0.98, bottom=0.2, top=0.9, wspace=0.15)
     show_image(bare, picture[0], name, vmin=0, vmax=255)
-    heatmap.overlay(left, picture[0], evidence)
+    large = heatmap.enlarged(evidence, picture.shape[-1])
+    third = large.quantile(2 / 3).item()  # a line goes around the highest third
+    heatmap.overlay(left, picture[0], evidence, outline=third)
     left.set_title("with the evidence", fontsize=9)
-    if evidence.max() > evidence.min():  # a line around the highest third
-        size = list(picture.shape[-2:])
-        large = F.interpolate(evidence[None, None], size, mode="bilinear")[0, 0]
-        level = large.flatten().quantile(2 / 3).item()
-        left.contour(large.numpy(), [level], colors="black", linewidths=1)
     heatmap.legend(left)
     shown = probabilities.topk(min(5, len(probabilities)))
     names = [run.classes[i] for i in shown.indices.tolist()]
@@ -360,7 +357,7 @@ def browse_crops(picture: np.ndarray) -> VBox:
     return explorer(draw, controls, {})
 
 
-SUFFIX = ".picture"  # formats are told by content, whatever the name says
+SUFFIX = ".picture"  # the content decides the format, not the name
 
 
 def try_picture(run: Run) -> VBox:
