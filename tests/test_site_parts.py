@@ -5,9 +5,7 @@ import runpy
 import sys
 import tomllib
 from collections import Counter
-from importlib import resources
 from pathlib import Path
-from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -15,10 +13,7 @@ import site_maths
 import site_notebooks
 import site_slides
 import site_teachers
-import torch
 from jinja2 import DictLoader, Environment
-
-from inception_lib.teaching.exercises import nb06
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -78,19 +73,7 @@ def test_what_does_not_fit_starts_another_slide():
         assert deck.cells[1].metadata["slideshow"]["slide_type"] == kind
 
 
-@pytest.fixture
-def labels_without_images(monkeypatch):
-    """For the checks of 06, which would decode all images to read their labels."""
-    file = resources.files("elpv_dataset") / "data" / "labels.csv"
-    column = [float(line.split()[1]) for line in file.read_text().splitlines()]
-    defective = torch.tensor(column)
-    cells = SimpleNamespace(targets=torch.stack([1 - defective, defective], dim=1))
-    monkeypatch.setattr(nb06, "solar_cells", lambda: cells)
-
-
-def test_every_exercise_has_its_task_solution_and_wrong_answers(
-    notebooks, labels_without_images
-):
+def test_every_exercise_has_its_task_solution_and_wrong_answers(notebooks):
     for notebook in notebooks.values():
         text = site_teachers.all_exercises(notebook)
         found = site_notebooks.exercises(notebook)

@@ -4,7 +4,6 @@ import ast
 import importlib
 import inspect
 import io
-import re
 import textwrap
 import tomllib
 from contextlib import redirect_stdout
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 from site_notebooks import exercises, minutes, sections, title
+from torch import nn
 
 from inception_lib.teaching.exercises import EXERCISES, check
 
@@ -132,42 +132,59 @@ def all_exercises(notebook: NotebookNode) -> str:
 def wrong_answers(number: str) -> dict[str, list[str]]:
     """By exercise: the wrong answers of a notebook's checks, each with its diagnosis.
 
-    An answer is shown as it is written in the list WRONG; where that is long or is
-    the name of a helper, as what it stands for.
+    An answer is shown as it is written in the table; where that is the name of a
+    helper, as what it stands for.
     """
     module = importlib.import_module(f"inception_lib.teaching.exercises.nb{number}")
     found: dict[str, list[str]] = {}
-    for (name, answer, _), code in zip(module.WRONG, written(module), strict=True):
-        with redirect_stdout(io.StringIO()) as line:
-            check(name, answer)
-        diagnosis = line.getvalue().strip().removeprefix(f"✗ {name} ")
-        text = f"{shown(code, answer)}*{escape(diagnosis)}*"
-        found.setdefault(name, []).append(text)
+    for name, codes in written(module).items():
+        answers = EXERCISES[name].wrong_answers()
+        lines: dict[str, None] = {}
+        for (answer, _), code in zip(answers, codes, strict=True):
+            with redirect_stdout(io.StringIO()) as line:
+                check(name, answer)
+            diagnosis = line.getvalue().strip().removeprefix(f"✗ {name} ")
+            text = f"{shown(code, answer)}*{escape(diagnosis)}*"
+            lines[text] = None  # once, where two rows of the table share an example
+        found[name] = list(lines)
     return found
 
 
 def shown(code: str, answer: object) -> str:
     """An answer in front of its diagnosis: in the line, or in a block of its own."""
-    named = code[0] == "_"
-    if named:
-        if code.isidentifier() and inspect.isfunction(answer):
-            code = inspect.getsource(answer)
-        else:
-            code = repr(answer)
-    code = re.sub(r"\b_(?=[a-z])", "", code.strip())  # a helper's name, without its _
-    if not named and len(code) <= LONGEST:
-        return f"`{code}`: "
-    return textwrap.indent(f"```python\n{code}\n```\n\n", "  ").lstrip() + "  "
+    if isinstance(answer, float | int):
+        code = f"{answer:.6g}" if isinstance(answer, float) else f"{answer}"
+    elif code.isidentifier() and inspect.isfunction(answer):
+        code = inspect.getsource(answer)
+    elif isinstance(answer, nn.Module):
+        code = repr(answer)
+    if "\n" not in code.strip() and len(code) <= LONGEST:
+        return f"`{code.strip()}`: "
+    return textwrap.indent(f"```python\n{code.strip()}\n```\n\n", "  ").lstrip() + "  "
 
 
-def written(module) -> list[str]:
-    """The source of each answer in the module's list WRONG."""
-    for node in ast.parse(inspect.getsource(module)).body:
+def written(module) -> dict[str, list[str]]:
+    """By exercise: the source of each wrong answer, in the order of the table."""
+    found: dict[str, list[str]] = {}
+    for node in ast.walk(ast.parse(inspect.getsource(module))):
         match node:
-            case ast.Assign([ast.Name("WRONG")], ast.List(rows)):
-                tuples = [row for row in rows if isinstance(row, ast.Tuple)]
-                return [ast.unparse(row.elts[1]) for row in tuples]
-    raise ValueError(f"{module.__name__} has no list WRONG: write one")
+            case ast.Call(
+                ast.Name("exercise"), [ast.Constant(name), _, ast.Dict(keys)], options
+            ):
+                for option in options:
+                    if option.arg == "examples" and isinstance(option.value, ast.Dict):
+                        keys = [*keys, *option.value.keys]
+                answers = [answer for key in keys for answer in answers_of(key)]
+                found[str(name)] = [ast.unparse(answer) for answer in answers]
+    return found
+
+
+def answers_of(key: ast.expr | None) -> list[ast.expr]:
+    """A key of the table: a wrong answer, or ``When(test, answer, …)``."""
+    match key:
+        case ast.Call(ast.Name("When"), [_, *answers]):
+            return answers
+    return [key] if key else []
 
 
 def escape(text: str) -> str:

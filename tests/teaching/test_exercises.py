@@ -4,18 +4,26 @@ import importlib
 import json
 import pkgutil
 import re
+from importlib import resources
 from pathlib import Path
 
 import pytest
+import torch
 
 from inception_lib.teaching import exercises
+from inception_lib.teaching.exercise import Exercise, When, calls
+from inception_lib.teaching.exercises import nb06
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 MODULES = [
     importlib.import_module(f"{exercises.__name__}.{module.name}")
     for module in pkgutil.iter_modules(exercises.__path__)
 ]
-MISTAKES = [mistake for module in MODULES for mistake in module.WRONG]
+WRONG = [
+    (number, answer, diagnosis)
+    for number, task in sorted(exercises.EXERCISES.items())
+    for answer, diagnosis in task.wrong_answers()
+]
 CHECK = re.compile(
     r"(\w+) = \.\.\..*\n(?:.*\n)*?exercises\.check\(\"([\d.]+)\", (\w+)\)"
 )
@@ -70,19 +78,39 @@ def test_every_folded_solution_is_right(
 
 
 @pytest.mark.parametrize(
-    "number, answer, word", MISTAKES, ids=[f"{m[0]}-{m[2]}" for m in MISTAKES]
+    "number, answer, diagnosis", WRONG, ids=[f"{w[0]}-{w[2]}" for w in WRONG]
 )
-def test_every_typical_mistake_is_diagnosed(number, answer, word, capsys):
+def test_every_wrong_answer_meets_its_own_diagnosis(number, answer, diagnosis, capsys):
     exercises.check(number, answer)
     line = capsys.readouterr().out
     assert line.startswith(f"✗ {number} ") and line.count("\n") == 1
-    assert word in line
+    assert diagnosis in line
+
+
+@pytest.mark.parametrize("number", sorted(exercises.EXERCISES))
+def test_every_mistake_that_a_predicate_recognises_has_an_example(number):
+    for mistake in exercises.EXERCISES[number].mistakes:
+        assert not isinstance(mistake, When) or mistake.examples, number
 
 
 def test_every_check_belongs_to_a_notebook_and_has_a_diagnosed_mistake():
     assert len(set(NUMBERS)) == len(NUMBERS)
     assert set(NUMBERS) == set(exercises.EXERCISES)
-    assert {number for number, _, _ in MISTAKES} == set(exercises.EXERCISES)
+    assert {number for number, _, _ in WRONG} == set(exercises.EXERCISES)
+
+
+def test_the_experts_probabilities_are_the_labels_of_the_data_set():
+    file = resources.files("elpv_dataset") / "data" / "labels.csv"
+    labels = [float(line.split()[1]) for line in file.read_text().splitlines()]
+    assert len(labels) == nb06.CELLS
+    assert sum(p > 0 for p in labels) == nb06.DOUBTED
+    assert sum(p >= 0.5 for p in labels) == nb06.HALF_OR_MORE
+    for letter, number in nb06.GAME.items():
+        assert labels[number - 1] == pytest.approx(nb06.EXPERTS[letter])
+
+
+def test_no_wrong_answer_is_lost():
+    assert len(WRONG) >= 300
 
 
 @pytest.mark.parametrize("number", sorted(exercises.EXERCISES))
@@ -106,15 +134,51 @@ def test_an_unknown_number_is_a_value_error(number):
         exercises.check(number, 1)
 
 
+def test_a_check_leaves_the_random_numbers_of_the_notebook_alone():
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    exercises.check("01.2", lambda linear: torch.nn.Conv2d(5, 3, 1))
+    assert torch.rand(3).equal(expected)
+
+
 def test_progress_follows_the_latest_answer(monkeypatch, capsys):
-    fresh = {"50.1": exercises.Exercise("add", lambda x: None if x == 2 else "no")}
+    task = Exercise("50.1", "add", {3: "no"}, right=2, otherwise="neither")
+    fresh = {"50.1": task}
     monkeypatch.setattr(exercises, "EXERCISES", fresh)
     monkeypatch.setattr(exercises, "_find", fresh.__getitem__)
-    told = []
+    shown = []
     for answer in (2, 3, 2, ...):
         exercises.check("50.1", answer)
         capsys.readouterr()
         exercises.progress()
-        told.append(capsys.readouterr().out.splitlines())
+        shown.append(capsys.readouterr().out.splitlines())
     done, open_ = ["✓ 50.1 add", "1 of 1 solved"], ["○ 50.1 add", "0 of 1 solved"]
-    assert told == [done, open_, done, done]
+    assert shown == [done, open_, done, done]
+
+
+DOUBLE = Exercise(
+    "50.2",
+    "a function that doubles",
+    {
+        When(lambda given: given < 0, lambda x: -x): "negative",
+        lambda x: x**2: "squared",
+    },
+    right=6.0,
+    otherwise=lambda given: f"not {given}",
+    read=calls((3.0,)),
+)
+
+
+@pytest.mark.parametrize(
+    "answer, diagnosis",
+    [
+        (lambda x: 2 * x, None),
+        (lambda x: x - 9, "negative"),  # behaves like no example, but meets the test
+        (lambda x: 9.0, "squared"),  # is known by what it returns
+        (lambda x: 7.0, "not 7.0"),
+        (6, "asked is a function, got int"),
+    ],
+)
+def test_a_function_is_known_by_what_it_returns(answer, diagnosis):
+    assert DOUBLE.diagnose(answer) == diagnosis

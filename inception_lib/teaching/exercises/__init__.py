@@ -1,52 +1,35 @@
 """Checked exercises: an answer goes in, a diagnosis comes out.
 
-The checks of a notebook live in the module of its number: ``nb05`` holds 05.1, 05.2, …
-A check returns None for a right answer, or a sentence that says what is wrong with it.
+The exercises of a notebook are in the module of its number: ``nb05`` has 05.1, 05.2, …
 """
 
 import importlib
-from collections.abc import Callable
-from dataclasses import dataclass
 
+import torch
 
-@dataclass
-class Exercise:
-    title: str
-    diagnose: Callable[[object], str | None]
-    solved: bool = False
-
-
-EXERCISES: dict[str, Exercise] = {}
-
-
-def exercise(number: str, title: str):
-    """Register the decorated function as the check of exercise ``number``."""
-
-    def register(diagnose: Callable[[object], str | None]):
-        EXERCISES[number] = Exercise(title, diagnose)
-        return diagnose
-
-    return register
+from ..exercise import EXERCISES, Exercise
 
 
 def check(number: str, answer) -> None:
     """Print one line: solved (✓), what is wrong (✗), or not answered yet (○).
 
     ``...`` counts as unanswered, also as an item of a list, tuple or dict. An answer
-    never raises; an unknown exercise number is a ValueError.
+    never raises; an unknown exercise number is a ValueError. The random numbers that
+    the notebook draws afterwards don't depend on the answer.
     """
-    task = _find(number)
-    if _unanswered(answer):
-        todo = "replace the ... above and run the cell again"
-        print(f"○ {number} not answered yet: {todo}")
-        return
-    try:
-        diagnosis = task.diagnose(answer)
-    except Exception as error:
-        diagnosis = (
-            f"this answer, of type {type(answer).__name__}, could not be checked "
-            f"({type(error).__name__}: {error}). What is asked: {task.title}"
-        )
+    with torch.random.fork_rng(devices=[]):
+        task = _find(number)
+        if _unanswered(answer):
+            todo = "replace the ... above and run the cell again"
+            print(f"○ {number} not answered yet: {todo}")
+            return
+        try:
+            diagnosis = task.diagnose(answer)
+        except Exception as error:
+            diagnosis = (
+                f"this answer, of type {type(answer).__name__}, could not be checked "
+                f"({type(error).__name__}: {error}). What is asked: {task.title}"
+            )
     task.solved = diagnosis is None
     print(f"✓ {number} {task.title}" if task.solved else f"✗ {number} {diagnosis}")
 

@@ -1,4 +1,4 @@
-"""Checks of 05 · GoogLeNet."""
+"""Exercises of 05 · GoogLeNet."""
 
 from dataclasses import replace
 
@@ -8,153 +8,206 @@ from torch import nn
 from ...analysis import costs
 from ...model import GOOGLENET_WIDTHS, BranchWidths, GoogLeNet
 from ...model.googlenet import map_sizes
-from . import exercise
+from ..exercise import Refused, When, exercise, kind, sizes
+
+SIDES = tuple(map_sizes(96).values())
+ROUNDED_DOWN = (48, 23, 11, 5, 2)
 
 
-@exercise("05.1", "the maps of a 96×96 image")
-def _(answer) -> str | None:
-    given, right = tuple(int(n) for n in answer), tuple(map_sizes(96).values())
-    if len(given) != 5:
-        return (
-            f"asked are 5 sides: after conv1, then after each pooling; not {len(given)}"
-        )
-    if given == tuple(map_sizes(224).values()):
-        return "that is the 224×224 image of the paper; here it has 96×96 pixels"
-    if given[0] == 96:
-        return "the first convolution has stride 2: it halves the image already"
-    rounded_down = [(96 - 1) // 2 + 1]
-    for _pool in range(4):
-        rounded_down.append((rounded_down[-1] - 3) // 2 + 1)
-    if given == tuple(rounded_down):
-        return (
+def read_sides(answer) -> tuple[int, ...]:
+    return tuple(int(side) for side in answer)
+
+
+def first_wrong_side(given: tuple[int, ...]) -> str:
+    number = [a == b for a, b in zip(given, SIDES, strict=True)].index(False) + 1
+    return f"number {number} of the five isn't right; check the step that led to it"
+
+
+exercise(
+    "05.1",
+    "the maps of a 96×96 image",
+    {
+        When(lambda sides: len(sides) != 5, (48, 24, 12, 6)): lambda sides: (
+            f"asked are 5 sides: after conv1, then after each pooling; not {len(sides)}"
+        ),
+        tuple(map_sizes(224).values()): (
+            "that is the 224×224 image of the paper; here it has 96×96 pixels"
+        ),
+        When(lambda sides: sides[0] == 96, (96, 48, 24, 12, 6)): (
+            "the first convolution has stride 2: it halves the image already"
+        ),
+        ROUNDED_DOWN: (
             "you rounded down; these poolings keep a window that is only partly filled"
-        )
-    if given != right:
-        wrong = [a == b for a, b in zip(given, right, strict=True)].index(False)
-        return (
-            f"number {wrong + 1} of the five isn't right; check the step that led to it"
-        )
+        ),
+    },
+    right=SIDES,
+    otherwise=first_wrong_side,
+    read=read_sides,
+    examples={(48, 24, 12, 6, 2): "number 5"},
+)
 
 
-@exercise("05.2", "4e's 5×5 without its reduction")
-def _(answer) -> str | None:
-    given = int(answer)
-    direct = costs.convolution(528, 128, 5, 14)
-    if given in (direct.parameters, direct.parameters - 128):
-        return "those are its parameters; each weight is used at every place of the map"
-    if given == costs.bottleneck(528, 32, 128, 5, 14).multiply_adds:
-        return "that is with the reduction to 32 channels, as the paper has it"
-    if given == costs.convolution(32, 128, 5, 14).multiply_adds:
-        return "without the reduction, the 5×5 reads all the channels that enter 4e"
-    if given == costs.convolution(528, 128, 3, 14).multiply_adds:
-        return "that is a 3×3: torchvision's idea of a 5×5"
-    if given == costs.convolution(832, 128, 5, 14).multiply_adds:
-        return "832 channels leave 4e; how many enter it?"
-    if given == direct.multiply_adds * 2:
-        return "a multiply-add is one operation here, as in Table 1"
-    if given != direct.multiply_adds:
-        return "not yet: kernel area × channels in × channels out × places on the map"
+DIRECT = costs.convolution(528, 128, 5, 14)
+
+exercise(
+    "05.2",
+    "4e's 5×5 without its reduction",
+    {
+        DIRECT.parameters: (
+            "those are its parameters; each weight is used at every place of the map"
+        ),
+        528 * 128 * 25: (
+            "those are its parameters; each weight is used at every place of the map"
+        ),
+        costs.bottleneck(528, 32, 128, 5, 14).multiply_adds: (
+            "that is with the reduction to 32 channels, as the paper has it"
+        ),
+        costs.convolution(32, 128, 5, 14).multiply_adds: (
+            "without the reduction, the 5×5 reads all the channels that enter 4e"
+        ),
+        costs.convolution(528, 128, 3, 14).multiply_adds: (
+            "that is a 3×3: torchvision's idea of a 5×5"
+        ),
+        costs.convolution(832, 128, 5, 14).multiply_adds: (
+            "832 channels leave 4e; how many enter it?"
+        ),
+        DIRECT.multiply_adds * 2: (
+            "a multiply-add is one operation here, as in Table 1"
+        ),
+    },
+    right=DIRECT.multiply_adds,
+    otherwise=("not yet: kernel area × channels in × channels out × places on the map"),
+    read=int,
+)
 
 
-@exercise("05.3", "GoogLeNet for 10 classes, without heads")
-def _(answer) -> str | None:
-    given = int(answer)
-    if given == _parameters(1000, aux_logits=False):
-        return (
-            "that is still the network for 1000 classes; the last layer has to shrink"
-        )
-    if given == _parameters(10, aux_logits=True):
-        return "the two heads are in your count"
-    if given == _parameters(1000, aux_logits=False) - 1024 * 990:
-        return "the 990 classes that went had a bias each as well"
-    if given == _parameters(1000, aux_logits=False) - 1025 * 1000:
-        return "you took the old last layer away; the new one has parameters, too"
-    if given == _parameters(10, aux_logits=False, batch_norm=True):
-        return "that is with batch norm; the paper's network has none"
-    if given != _parameters(10, aux_logits=False):
-        return "not yet: only one layer knows the number of classes. How big is it?"
-
-
-def _parameters(num_classes: int, **options) -> int:
+def parameters(num_classes: int, **options) -> int:
     rows = costs.googlenet(num_classes, **options).values()
     return sum(cost.parameters for cost in rows)
 
 
-@exercise("05.4", "a first layer with 2,712 weights")
-def _(answer) -> str | None:
+PAPERS = parameters(1000, aux_logits=False)
+
+exercise(
+    "05.3",
+    "GoogLeNet for 10 classes, without heads",
+    {
+        PAPERS: (
+            "that is still the network for 1000 classes; the last layer has to shrink"
+        ),
+        parameters(10, aux_logits=True): "the two heads are in your count",
+        PAPERS - 1024 * 990: "the 990 classes that went had a bias each as well",
+        PAPERS - 1025 * 1000: (
+            "you took the old last layer away; the new one has parameters, too"
+        ),
+        parameters(10, aux_logits=False, batch_norm=True): (
+            "that is with batch norm; the paper's network has none"
+        ),
+    },
+    right=PAPERS - 1025 * 990,
+    otherwise="not yet: only one layer knows the number of classes. How big is it?",
+    read=int,
+    examples={5_984_792 - 250: "only one layer"},
+)
+
+
+def read_layer(answer) -> nn.Module:
     if not isinstance(answer, nn.Module):
-        return f"asked is a layer (nn.Sequential), got {type(answer).__name__}"
-    convolutions = [m for m in answer.modules() if isinstance(m, nn.Conv2d)]
-    if len(convolutions) != 2:
-        return f"asked are two convolutions, this has {len(convolutions)}"
-    first, second = convolutions
-    if first.groups == 1:
-        return "the first convolution mixes the colours: groups=3 keeps them apart"
-    if first.out_channels != 24:
-        return (
-            f"the first convolution puts out {first.out_channels} channels; a "
-            "multiplier of 8 means 8 for each of the 3 colours"
-        )
-    if any(c.bias is not None for c in convolutions):
-        return "Table 1 counts weights only: leave the biases out (bias=False)"
-    shape = tuple(answer(torch.zeros(1, 3, 224, 224)).shape[1:])
-    if shape != (64, 112, 112):
-        return (
-            f"it turns 3×224×224 into {'×'.join(map(str, shape))}, not 64×112×112: "
-            "look at stride and padding of the 7×7, and at the channels of the 1×1"
-        )
-    count = sum(p.numel() for p in answer.parameters())
-    if count != 2712:
-        return f"it has {count:,} weights: are the kernels 7×7 and 1×1?"
+        raise Refused(f"asked is a layer (nn.Sequential), got {kind(answer)}")
+    return answer
 
 
-@exercise("05.5", "one width that makes 4a's numbers right")
-def _(answer) -> str | None:
-    if not isinstance(answer, BranchWidths):
-        return f"asked is BranchWidths(…), got {type(answer).__name__}"
-    pairs = zip(answer, GOOGLENET_WIDTHS["4a"], strict=True)
-    changed = [new for new, old in pairs if new != old]
-    if not changed:
-        return "those are the printed widths; change one of them"
-    if len(changed) > 1:
-        return f"you changed {len(changed)} widths; one is enough"
-    if changed[0] % 8:
-        return f"{changed[0]} is no multiple of 8"
-    multiply_adds = sum(
-        cost.multiply_adds for cost in costs.inception(480, answer, 14).values()
-    )
-    kilo, millions = multiply_adds / 14**2 / 1024, multiply_adds / 1e6
-    if (round(kilo), round(millions)) != (364, 73):
-        return f"that gives {kilo:.1f}K and {millions:.1f}M; printed are 364K and 73M"
+def convolutions(module: nn.Module) -> list[nn.Conv2d]:
+    return [part for part in module.modules() if isinstance(part, nn.Conv2d)]
 
 
-def _separable(multiplier: int = 8, **first) -> nn.Sequential:
-    form = {"stride": 2, "padding": 3, "groups": 3, "bias": False} | first
+def output_shape(module: nn.Module) -> tuple[int, ...]:
+    return tuple(module(torch.zeros(1, 3, 224, 224)).shape[1:])
+
+
+def weights(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+def separable(multiplier: int = 8, kernel_size: int = 7, **first) -> nn.Sequential:
+    form = {"stride": 2, "padding": kernel_size // 2, "groups": 3, "bias": False}
     return nn.Sequential(
-        nn.Conv2d(3, 3 * multiplier, 7, **form),
+        nn.Conv2d(3, 3 * multiplier, kernel_size, **(form | first)),
         nn.Conv2d(3 * multiplier, 64, 1, bias=False),
     )
 
 
-WRONG = [
-    ("05.1", (112, 56, 28, 14, 7), "224×224"),
-    ("05.1", (48, 23, 11, 5, 2), "rounded down"),
-    ("05.1", (96, 48, 24, 12, 6), "stride 2"),
-    ("05.1", (48, 24, 12, 6), "5 sides"),
-    ("05.1", (48, 24, 12, 6, 2), "number 5"),
-    ("05.2", 528 * 128 * 25, "parameters"),
-    ("05.2", 528 * 128 * 9 * 196, "3×3"),
-    ("05.2", 32 * 128 * 25 * 196, "reads all"),
-    ("05.3", 6_998_552, "1000 classes"),
-    ("05.3", 5_984_792 - 250, "only one layer"),
-    ("05.3", 6_998_552 - 1024 * 990, "bias"),
-    ("05.4", GoogLeNet(aux_logits=False).conv1, "two convolutions"),
-    ("05.4", _separable(groups=1), "groups=3"),
-    ("05.4", _separable(multiplier=1), "multiplier"),
-    ("05.4", _separable(bias=True), "biases"),
-    ("05.4", _separable(padding=0), "padding"),
-    ("05.5", GOOGLENET_WIDTHS["4a"], "change one"),
-    ("05.5", replace(GOOGLENET_WIDTHS["4a"], ch1x1=184, ch5x5=40), "one is enough"),
-    ("05.5", replace(GOOGLENET_WIDTHS["4a"], ch5x5=41), "multiple of 8"),
-    ("05.5", replace(GOOGLENET_WIDTHS["4a"], ch1x1=184), "printed are 364K"),
-]
+exercise(
+    "05.4",
+    "a first layer with 2,712 weights",
+    {
+        When(
+            lambda m: len(convolutions(m)) != 2, GoogLeNet(aux_logits=False).conv1
+        ): lambda m: f"asked are two convolutions, this has {len(convolutions(m))}",
+        When(lambda m: convolutions(m)[0].groups == 1, separable(groups=1)): (
+            "the first convolution mixes the colours: groups=3 keeps them apart"
+        ),
+        When(
+            lambda m: convolutions(m)[0].out_channels != 24, separable(multiplier=1)
+        ): lambda m: (
+            f"the first convolution has {convolutions(m)[0].out_channels} output "
+            "channels; a multiplier of 8 means 8 for each of the 3 colours"
+        ),
+        When(
+            lambda m: any(c.bias is not None for c in convolutions(m)),
+            separable(bias=True),
+        ): "Table 1 counts weights only: leave the biases out (bias=False)",
+        When(
+            lambda m: output_shape(m) != (64, 112, 112), separable(padding=0)
+        ): lambda m: (
+            f"it turns 3×224×224 into {sizes(output_shape(m))}, not 64×112×112: "
+            "look at stride and padding of the 7×7, and at the channels of the 1×1"
+        ),
+        When(lambda m: weights(m) != 2712, separable(kernel_size=5)): lambda m: (
+            f"it has {weights(m):,} weights: are the kernels 7×7 and 1×1?"
+        ),
+    },
+    read=read_layer,
+)
+
+
+PRINTED = GOOGLENET_WIDTHS["4a"]
+
+
+def read_widths(answer) -> BranchWidths:
+    if not isinstance(answer, BranchWidths):
+        raise Refused(f"asked is BranchWidths(…), got {kind(answer)}")
+    return answer
+
+
+def changed(widths: BranchWidths) -> list[int]:
+    return [new for new, old in zip(widths, PRINTED, strict=True) if new != old]
+
+
+def cost(widths: BranchWidths) -> tuple[float, float]:
+    """Weights in units of 1024 and multiply-adds in millions, as in Table 1."""
+    parts = costs.inception(480, widths, 14).values()
+    multiply_adds = sum(part.multiply_adds for part in parts)
+    return multiply_adds / 14**2 / 1024, multiply_adds / 1e6
+
+
+exercise(
+    "05.5",
+    "one width that makes 4a's numbers right",
+    {
+        PRINTED: "those are the printed widths; change one of them",
+        When(
+            lambda w: len(changed(w)) > 1, replace(PRINTED, ch1x1=184, ch5x5=40)
+        ): lambda w: f"you changed {len(changed(w))} widths; one is enough",
+        When(lambda w: changed(w)[0] % 8, replace(PRINTED, ch5x5=41)): lambda w: (
+            f"{changed(w)[0]} is no multiple of 8"
+        ),
+        When(
+            lambda w: tuple(map(round, cost(w))) != (364, 73),
+            replace(PRINTED, ch1x1=184),
+        ): lambda w: "that gives {:.1f}K and {:.1f}M; printed are 364K and 73M".format(
+            *cost(w)
+        ),
+    },
+    read=read_widths,
+)
