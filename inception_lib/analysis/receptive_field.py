@@ -147,9 +147,3 @@ def gradient_reach(
         (gradients,) = torch.autograd.grad(y[:, :, place[0], place[1]].sum(), x)
     reach = gradients.sum(1).abs().mean(0)  # of a grey pixel: all its colours at once
     return reach / reach.max().clamp_min(1e-30)
-
-
-# Old names, until the lessons use the new ones.
-View = ReceptiveField
-stage_views = receptive_fields
-inception_views = inception_receptive_fields

@@ -8,11 +8,11 @@ from inception_lib import GOOGLENET_WIDTHS, BranchWidths, GoogLeNet, Inception
 from inception_lib.analysis.receptive_field import (
     BRANCHES,
     PIXEL,
-    View,
+    ReceptiveField,
     first_centres,
     gradient_reach,
-    inception_views,
-    stage_views,
+    inception_receptive_fields,
+    receptive_fields,
     through,
     windows,
 )
@@ -57,9 +57,9 @@ CHAINS = [
 @pytest.mark.parametrize("chain", CHAINS, ids=str)
 def test_a_chain_sees_what_its_gradient_reaches(chain):
     layers = nn.Sequential(*(nn.Conv2d(1, 1, k, s, k // 2) for k, s in chain))
-    view = through(windows(layers))
-    assert view == through(chain)
-    assert view.smallest == view.largest == seen(layers, 1, 129)
+    field = through(windows(layers))
+    assert field == through(chain)
+    assert field.smallest == field.largest == seen(layers, 1, 129)
 
 
 def test_the_jump_is_the_product_of_the_strides():
@@ -73,8 +73,8 @@ def test_each_branch_of_a_module(kernel_size):
     module = Inception(2, widths, kernel_size_5x5=kernel_size)
     closed = {b: through(windows(module.get_submodule(b))) for b in BRANCHES.values()}
     averaged(module)
-    for branch, view in closed.items():
-        assert view.largest == seen(module.get_submodule(branch), 2, 15)
+    for branch, field in closed.items():
+        assert field.largest == seen(module.get_submodule(branch), 2, 15)
 
 
 @pytest.mark.parametrize(
@@ -83,46 +83,50 @@ def test_each_branch_of_a_module(kernel_size):
 def test_the_largest_view_of_the_modules_in_a_row(form):
     """Up to 4a, where it still lies inside of an image of a size that is quick."""
     model = GoogLeNet(aux_logits=False, **form)
-    views = inception_views(model)
+    fields = inception_receptive_fields(model)
     children = list(model.named_children())
     names = [name for name, _ in children]
     for module in ("3a", "3b", "4a"):
         end = names.index(f"inception{module}") + 1
         part = averaged(nn.Sequential(*(layer for _, layer in children[:end])))
-        assert max(v.largest for v in views[module].values()) == seen(part, 3, 257)
+        assert max(v.largest for v in fields[module].values()) == seen(part, 3, 257)
 
 
 def test_the_smallest_view_is_that_of_a_network_of_1x1s():
     """With the wide branches cut off a module lets only its 1×1 through."""
     model = GoogLeNet(aux_logits=False)
-    smallest = min(view.smallest for view in inception_views(model)["3b"].values())
+    smallest = min(
+        field.smallest for field in inception_receptive_fields(model)["3b"].values()
+    )
     stem = nn.Sequential(*list(model.children())[:5])
     assert smallest == seen(averaged(stem), 3, 129)
 
 
 def test_the_views_of_the_paper():
-    views = inception_views(GoogLeNet(aux_logits=False))
-    assert list(views) == list(GOOGLENET_WIDTHS)
-    assert views["3a"] == {
-        "1x1": View(27, 27, 8),
-        "3x3": View(43, 43, 8),
-        "5x5": View(59, 59, 8),
-        "pool": View(43, 43, 8),
+    fields = inception_receptive_fields(GoogLeNet(aux_logits=False))
+    assert list(fields) == list(GOOGLENET_WIDTHS)
+    assert fields["3a"] == {
+        "1x1": ReceptiveField(27, 27, 8),
+        "3x3": ReceptiveField(43, 43, 8),
+        "5x5": ReceptiveField(59, 59, 8),
+        "pool": ReceptiveField(43, 43, 8),
     }
-    assert views["3b"]["5x5"] == View(59, 91, 8)
+    assert fields["3b"]["5x5"] == ReceptiveField(59, 91, 8)
     # 27 + 16 + 32 behind two more poolings; 27 + 2·32 + 16 + 5·64 + 32 + 2·128
-    assert views["5b"]["1x1"].smallest == 75
-    assert views["5b"]["5x5"].largest == 715
+    assert fields["5b"]["1x1"].smallest == 75
+    assert fields["5b"]["5x5"].largest == 715
 
 
 def test_heads_are_no_part_of_the_way():
-    assert inception_views(GoogLeNet()) == inception_views(GoogLeNet(aux_logits=False))
+    assert inception_receptive_fields(GoogLeNet()) == inception_receptive_fields(
+        GoogLeNet(aux_logits=False)
+    )
 
 
 def test_the_stem_has_views_too():
-    views = stage_views(GoogLeNet(aux_logits=False))
-    assert views["conv1"]["trunk"] == View(7, 7, 2)
-    assert views["conv3"]["trunk"] == View(19, 19, 4)
+    fields = receptive_fields(GoogLeNet(aux_logits=False))
+    assert fields["conv1"]["trunk"] == ReceptiveField(7, 7, 2)
+    assert fields["conv3"]["trunk"] == ReceptiveField(19, 19, 4)
 
 
 @pytest.mark.parametrize("stage", ["conv1", "conv3", "3a", "3b", "4a"])
@@ -132,14 +136,14 @@ def test_the_middle_of_what_a_place_sees_is_where_the_gradient_says(stage, fourt
     for parameter in averaged(model).parameters():
         nn.init.constant_(parameter, 0.1)
     images = torch.ones(1, 3, 257, 257, dtype=torch.float64)
-    for branch, view in stage_views(GoogLeNet(aux_logits=False))[stage].items():
-        place = round((128 - first_centres(GoogLeNet())[stage]) / view.jump)
+    for branch, field in receptive_fields(GoogLeNet(aux_logits=False))[stage].items():
+        place = round((128 - first_centres(GoogLeNet())[stage]) / field.jump)
         kind = None if branch == "trunk" else branch
         reach = gradient_reach(model, images, stage, (place, place), kind)
         rows = (reach.sum(1) > 0).nonzero().flatten()
-        centre = first_centres(GoogLeNet())[stage] + place * view.jump
+        centre = first_centres(GoogLeNet())[stage] + place * field.jump
         assert (rows[0] + rows[-1]).item() / 2 == centre
-        assert (rows[-1] - rows[0] + 1).item() == view.largest
+        assert (rows[-1] - rows[0] + 1).item() == field.largest
 
 
 def test_unknown_stages_and_branches_are_refused():

@@ -11,7 +11,7 @@ from torch import nn
 
 from inception_lib import GoogLeNet
 from inception_lib.analysis import costs
-from inception_lib.analysis.receptive_field import inception_views
+from inception_lib.analysis.receptive_field import inception_receptive_fields
 from inception_lib.model import GOOGLENET_WIDTHS, BranchWidths
 
 WORDS = "zero one two three four five six seven eight nine".split()
@@ -19,7 +19,7 @@ WORDS = "zero one two three four five six seven eight nine".split()
 with torch.device("meta"):  # shapes only: nothing is drawn
     ALEXNET = torchvision.models.alexnet(weights=None)
     GOOGLENET = GoogLeNet(aux_logits=False)
-VIEWS = inception_views(GOOGLENET)
+VIEWS = inception_receptive_fields(GOOGLENET)
 W3A, W3B, W4B = (GOOGLENET_WIDTHS[name] for name in ("3a", "3b", "4b"))
 
 

@@ -9,7 +9,7 @@ import prose
 import torch
 
 from inception_lib.analysis import costs
-from inception_lib.analysis.receptive_field import first_centres, stage_views
+from inception_lib.analysis.receptive_field import first_centres, receptive_fields
 from inception_lib.model import GOOGLENET_WIDTHS, GoogLeNet
 from inception_lib.teaching import results
 from inception_lib.teaching.trained import QUICK
@@ -96,7 +96,7 @@ def after_3_epochs():
 @cache
 def views():
     model = GoogLeNet(2, image_size=96, aux_logits=False)
-    return stage_views(model), first_centres(model)
+    return receptive_fields(model), first_centres(model)
 
 
 def whole_image(every, branch, size=96):

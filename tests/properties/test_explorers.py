@@ -113,7 +113,7 @@ def views() -> VBox:
     model = GoogLeNet(aux_logits=False)
     firsts = receptive_field.first_centres(model)
     return nb08.browse_receptive_fields(
-        images(1)[0], receptive_field.stage_views(model), firsts
+        images(1)[0], receptive_field.receptive_fields(model), firsts
     )
 
 

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from widgets import alt, parts, rectangles
 
 from inception_lib import GOOGLENET_WIDTHS, BranchWidths, GoogLeNet, Inception
-from inception_lib.analysis.receptive_field import inception_views
+from inception_lib.analysis.receptive_field import inception_receptive_fields
 from inception_lib.teaching import exercises
 from inception_lib.teaching.exercises.nb02 import cheapest, multiply_adds
 from inception_lib.teaching.lessons import nb02
@@ -159,8 +159,8 @@ def test_a_crop_ends_where_the_image_ends():
 
 def test_the_views_are_drawn_as_large_as_they_are():
     image = torch.zeros(120, 120, dtype=torch.uint8)
-    views = inception_views(GoogLeNet(aux_logits=False))["3a"]
-    figure, text = nb02.draw_receptive_fields(image, {"a spot": (60, 60)}, views)
+    fields = inception_receptive_fields(GoogLeNet(aux_logits=False))["3a"]
+    figure, text = nb02.draw_receptive_fields(image, {"a spot": (60, 60)}, fields)
     squares = [patch.get_width() for patch in rectangles(figure.axes[0])]
     assert squares == [27, 43, 59]
     shown = [ax.images[0].get_array().shape for ax in figure.axes[1:]]
@@ -169,8 +169,8 @@ def test_the_views_are_drawn_as_large_as_they_are():
 
 
 def test_the_ranges_are_told():
-    views = inception_views(GoogLeNet(aux_logits=False))
-    _, text = nb02.draw_ranges(views)
+    fields = inception_receptive_fields(GoogLeNet(aux_logits=False))
+    _, text = nb02.draw_ranges(fields)
     assert "3a 27 to 59" in text and "5b 75 to 715" in text
 
 

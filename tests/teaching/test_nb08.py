@@ -10,7 +10,11 @@ from ipywidgets import IntSlider, ToggleButtons
 from widgets import alt, notes, parts, rectangles
 
 from inception_lib import GOOGLENET_WIDTHS, GoogLeNet
-from inception_lib.analysis.receptive_field import BRANCHES, first_centres, stage_views
+from inception_lib.analysis.receptive_field import (
+    BRANCHES,
+    first_centres,
+    receptive_fields,
+)
 from inception_lib.teaching.drawing import figure
 from inception_lib.teaching.heatmap import overlay
 from inception_lib.teaching.lessons import nb08
@@ -75,16 +79,16 @@ def test_maps_that_are_zero_are_counted():
 
 def test_the_squares_are_drawn_where_the_place_is():
     model = GoogLeNet(aux_logits=False)
-    views, firsts = stage_views(model), first_centres(model)
+    fields, firsts = receptive_fields(model), first_centres(model)
     fig, text = nb08.draw_receptive_fields(
-        IMAGES[0], views["3a"], firsts["3a"], "3a", "corner"
+        IMAGES[0], fields["3a"], firsts["3a"], "3a", "corner"
     )
     assert "1x1 27, 3x3 43, 5x5 59, pool 43" in text
     square = rectangles(fig.axes[0])[0]
     assert square.get_x() + square.get_width() / 2 == firsts["3a"] == 6
     assert square.get_width() == 27
     with pytest.raises(ValueError, match="place must be one of"):
-        nb08.draw_receptive_fields(IMAGES[0], views["3a"], firsts["3a"], "3a", "above")
+        nb08.draw_receptive_fields(IMAGES[0], fields["3a"], firsts["3a"], "3a", "above")
 
 
 @pytest.mark.parametrize("place", ["corner", "off centre", "middle"])
@@ -92,11 +96,11 @@ def test_the_squares_are_drawn_where_the_place_is():
 def test_the_whole_image_and_all_edges_are_in_the_picture(place, stage):
     model = GoogLeNet(aux_logits=False)
     image = torch.zeros(1, 96, 96).byte()
-    view, first = stage_views(model)[stage], first_centres(model)[stage]
-    ax = nb08.draw_receptive_fields(image, view, first, stage, place)[0].axes[0]
+    field, first = receptive_fields(model)[stage], first_centres(model)[stage]
+    ax = nb08.draw_receptive_fields(image, field, first, stage, place)[0].axes[0]
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
     boxes = [(-0.5, -0.5, 96), *((*p.get_xy(), p.get_width()) for p in rectangles(ax))]
-    assert len(boxes) == 1 + len(view)
+    assert len(boxes) == 1 + len(field)
     for x, y, side in boxes:
         assert left < x and x + side < right and top < y and y + side < bottom
 
@@ -106,9 +110,9 @@ def test_the_places_are_three_different_ones(size):
     model = GoogLeNet(aux_logits=False)
     image = torch.zeros(1, size, size).byte()
     for stage in ("4a", "5b"):
-        view, first = stage_views(model)[stage], first_centres(model)[stage]
+        field, first = receptive_fields(model)[stage], first_centres(model)[stage]
         drawn = [
-            nb08.draw_receptive_fields(image, view, first, stage, place)[0].axes[0]
+            nb08.draw_receptive_fields(image, field, first, stage, place)[0].axes[0]
             for place in ("corner", "off centre", "middle")
         ]
         assert len({rectangles(ax)[0].get_xy() for ax in drawn}) == 3
@@ -117,7 +121,7 @@ def test_the_places_are_three_different_ones(size):
 def test_walking_through_what_can_be_seen():
     model = GoogLeNet(aux_logits=False)
     explorer = nb08.browse_receptive_fields(
-        IMAGES[0], stage_views(model), first_centres(model)
+        IMAGES[0], receptive_fields(model), first_centres(model)
     )
     slider = parts(explorer, IntSlider)[0]
     assert "of 3a" in alt(explorer)
@@ -196,9 +200,9 @@ def test_the_share_inside_a_square():
 
 
 def test_reach_tells_the_sides():
-    views = stage_views(GoogLeNet(aux_logits=False))["3a"]
-    reaches = {branch: torch.rand(32, 32, generator=generator) for branch in views}
-    fig, text = nb08.draw_reach(reaches, views, 15.0)
+    fields = receptive_fields(GoogLeNet(aux_logits=False))["3a"]
+    reaches = {branch: torch.rand(32, 32, generator=generator) for branch in fields}
+    fig, text = nb08.draw_reach(reaches, fields, 15.0)
     assert "1x1: 27 pixels" in text and "5x5: 59 pixels" in text
     for ax in fig.axes:  # larger than the image: no edge is cut off
         (left, right), box = ax.get_xlim(), rectangles(ax)[0]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...analysis import costs
 from ...analysis.costs import Cost
-from ...analysis.receptive_field import View
+from ...analysis.receptive_field import ReceptiveField
 from ...model import GOOGLENET_WIDTHS, BranchWidths
 from ..drawing import (
     BRANCHES,
@@ -253,15 +253,15 @@ def crop(image: Tensor, spot: tuple[int, int], side: int) -> Tensor:
 
 
 def draw_receptive_fields(
-    image: Tensor, spots: dict[str, tuple[int, int]], views: dict[str, View]
+    image: Tensor, spots: dict[str, tuple[int, int]], fields: dict[str, ReceptiveField]
 ) -> Drawing:
     """A row per spot of an H×W uint8 image: where three branches look, what they see.
 
-    ``views`` are those of one module, as ``inception_views`` returns them.
+    ``fields`` are those of one module, as ``inception_receptive_fields`` returns them.
     """
     fig, axes = figure(2.15 * len(spots) + 0.3, len(spots), 4)
     grey = {"vmin": 0, "vmax": 255}
-    sides = {branch: views[branch].largest for branch in KERNELS}
+    sides = {branch: fields[branch].largest for branch in KERNELS}
     told = []
     for row, (name, (x, y)) in zip(axes.reshape(-1, 4), spots.items(), strict=True):
         show_image(row[0], image.numpy(), name, **grey)
@@ -287,12 +287,14 @@ def draw_receptive_fields(
     )
 
 
-def draw_ranges(modules: dict[str, dict[str, View]], image_size: int = 224) -> Drawing:
-    """A bar per module from its smallest view to its largest, and the image's side."""
+def draw_ranges(
+    modules: dict[str, dict[str, ReceptiveField]], image_size: int = 224
+) -> Drawing:
+    """A bar per module, from its smallest receptive field to its largest."""
     fig, ax = figure(3.2)
     ranges = {
-        name: (min(v.smallest for v in views), max(v.largest for v in views))
-        for name, views in ((n, branches.values()) for n, branches in modules.items())
+        name: (min(v.smallest for v in fields), max(v.largest for v in fields))
+        for name, fields in ((n, branches.values()) for n, branches in modules.items())
     }
     for name, (low, high) in ranges.items():
         ax.barh(name, high - low, 0.55, low, color=COLOURS["trunk"])
@@ -307,8 +309,8 @@ def draw_ranges(modules: dict[str, dict[str, View]], image_size: int = 224) -> D
     told = ", ".join(f"{name} {low} to {high}" for name, (low, high) in ranges.items())
     return Drawing(
         fig,
-        f"Bars from the smallest to the largest view of each module, in pixels: {told}."
-        f" A dashed line marks the image's {image_size}.",
+        "Bars from the smallest to the largest receptive field of each module, in "
+        f"pixels: {told}. A dashed line marks the image's {image_size}.",
     )
 
 

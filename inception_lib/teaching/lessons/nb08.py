@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 from torchvision.utils import make_grid
 
-from ...analysis.receptive_field import View
+from ...analysis.receptive_field import ReceptiveField
 from ...model import GOOGLENET_WIDTHS
 from .. import heatmap
 from ..drawing import (
@@ -39,9 +39,9 @@ PLACES = {"corner": (0.0, 0.0), "off centre": (0.5, 0.25), "middle": (0.5, 0.5)}
 ORDERS = ["trained network's map", "shuffled network's map", "random squares"]
 
 
-def square(view: View, x: float, y: float, branch: str) -> Rectangle:
+def square(field: ReceptiveField, x: float, y: float, branch: str) -> Rectangle:
     """The outline of what a place sees whose middle is the pixel (x, y)."""
-    side = view.largest
+    side = field.largest
     return Rectangle(
         (x - side / 2, y - side / 2),
         side,
@@ -125,7 +125,11 @@ def browse_features(
 
 
 def draw_receptive_fields(
-    image: Tensor, views: dict[str, View], first: float, stage: str, place: str
+    image: Tensor,
+    fields: dict[str, ReceptiveField],
+    first: float,
+    stage: str,
+    place: str,
 ) -> Drawing:
     """What a place of a stage sees, a square per branch, and the squares' sides.
 
@@ -136,16 +140,16 @@ def draw_receptive_fields(
     if place not in PLACES:
         raise ValueError(f"place must be one of {', '.join(PLACES)}, got {place!r}")
     side = image.shape[-1]
-    jump = next(iter(views.values())).jump
+    jump = next(iter(fields.values())).jump
     count = max(1, int((side - 1 - first) // jump) + 1)
     row, column = (int(part * count) for part in PLACES[place])
     y, x = first + row * jump, first + column * jump
-    widest = max(view.largest for view in views.values())
+    widest = max(field.largest for field in fields.values())
     fig, (left, right) = figure(3.2, columns=2, width_ratios=[2, 3])
     fixed_layout(fig, left=0.02, right=0.97, bottom=0.17, top=0.9, wspace=0.35)
     show_image(left, image, vmin=0, vmax=255)
-    for branch, view in views.items():
-        left.add_patch(square(view, x, y, branch))
+    for branch, field in fields.items():
+        left.add_patch(square(field, x, y, branch))
     left.plot([x], [y], "+", color=COLOURS["auxiliary"], ms=10, mew=2)
     # So far out that the whole image is in it and all the squares are.
     edge = 0.05 * max(side, widest)
@@ -154,18 +158,18 @@ def draw_receptive_fields(
     where = f"row {row + 1}, column {column + 1} of {count}"
     left.set_title(f"{stage}, {where}", fontsize=10)
     told = []
-    for i, (branch, view) in enumerate(views.items()):
+    for i, (branch, field) in enumerate(fields.items()):
         look = {"color": COLOURS[branch], "height": 0.5}
-        width = max(view.largest - view.smallest, side / 100)
-        right.barh(i, width, left=view.smallest, **look)
-        sides = f"{view.smallest} to {view.largest}"
-        if view.smallest == view.largest:
-            sides = f"{view.largest}"
-        right.text(view.largest, i, f"  {sides}", va="center", fontsize=9)
+        width = max(field.largest - field.smallest, side / 100)
+        right.barh(i, width, left=field.smallest, **look)
+        sides = f"{field.smallest} to {field.largest}"
+        if field.smallest == field.largest:
+            sides = f"{field.largest}"
+        right.text(field.largest, i, f"  {sides}", va="center", fontsize=9)
         told.append(f"{branch} {sides}")
     right.axvline(side, color=COLOURS["trunk"], ls="--")
     right.text(side, -0.75, f" image {side}", fontsize=9)
-    right.set_yticks(range(len(views)), list(views))
+    right.set_yticks(range(len(fields)), list(fields))
     right.set_ylim(3.6, -1)
     right.set_xlim(0, 1.35 * max(side, widest))
     right.set_xlabel("side of the square (pixels), smallest to largest path")
@@ -179,14 +183,16 @@ def draw_receptive_fields(
 
 
 def browse_receptive_fields(
-    image: Tensor, views: dict[str, dict[str, View]], firsts: dict[str, float]
+    image: Tensor,
+    fields: dict[str, dict[str, ReceptiveField]],
+    firsts: dict[str, float],
 ) -> VBox:
-    """Walk through the stages of ``analysis.receptive_field.stage_views``."""
-    stages = list(views)
+    """Walk through the stages of ``analysis.receptive_field.receptive_fields``."""
+    stages = list(fields)
 
     def draw(stage: int, place: str) -> Drawing:
         name = stages[stage - 1]
-        return draw_receptive_fields(image, views[name], firsts[name], name, place)
+        return draw_receptive_fields(image, fields[name], firsts[name], name, place)
 
     controls = {
         "stage": IntSlider(min(4, len(stages)), 1, len(stages), description="stage"),
@@ -304,7 +310,7 @@ def smoothness(weights: Tensor) -> Tensor:
 
 
 def draw_reach(
-    reaches: dict[str, Tensor], views: dict[str, View], centre: float
+    reaches: dict[str, Tensor], fields: dict[str, ReceptiveField], centre: float
 ) -> Drawing:
     """For each branch how much each pixel moves a place in the middle (S×S), in the
     square that the closed form allows.
@@ -312,13 +318,13 @@ def draw_reach(
     fig, axes = figure(2.5, columns=len(reaches), squeeze=False)
     told = []
     for ax, (branch, moved) in zip(axes[0], reaches.items(), strict=True):
-        view, side = views[branch], len(moved)
-        inside = share_inside(moved, centre, view.largest / 2)
-        fact = f"{branch}: {view.largest} pixels, {inside:.0%} within half of that"
+        field, side = fields[branch], len(moved)
+        inside = share_inside(moved, centre, field.largest / 2)
+        fact = f"{branch}: {field.largest} pixels, {inside:.0%} within half of that"
         show_image(ax, moved.sqrt(), fact.replace(", ", ",\n"), cmap="cividis")
-        ax.add_patch(square(view, centre, centre, branch))
+        ax.add_patch(square(field, centre, centre, branch))
         # A square may begin before the image or end after it.
-        ends = [(centre + part * view.largest / 2) for part in (-1, 1)]
+        ends = [(centre + part * field.largest / 2) for part in (-1, 1)]
         ends = [min(0, ends[0]) - side / 20, max(side, ends[1]) + side / 20]
         ax.set(xlim=ends, ylim=ends[::-1])
         told.append(fact)
