@@ -9,6 +9,7 @@ import pytest
 from inception_lib.teaching import results
 
 ROOT = Path(__file__).resolve().parents[1]
+PAGES = [f"docs/{name}.md" for name in ("training", "weights", "results", "help")]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -19,9 +20,19 @@ def test_the_snippet_prints_what_it_shows(capsys):
     assert printed and all(f"# {line}" in snippet for line in printed), printed
 
 
-def test_links_to_files_are_good():
-    targets = re.findall(r"\]\((?!https:)([^)#]+)", README)
-    assert targets and all((ROOT / target).is_file() for target in targets), targets
+@pytest.mark.parametrize("page", ["README.md", *PAGES])
+def test_links_to_files_are_good(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    targets = re.findall(r"\]\((?!https:)([^)#]+)", text)
+    missing = [t for t in targets if not ((ROOT / page).parent / t).is_file()]
+    assert targets and not missing
+
+
+def test_the_first_screen_is_short():
+    """What it is, the picture, the commands, the series; then one's own pictures."""
+    assert len(README.splitlines()) < 150
+    headings = re.findall(r"^## (.+)", README, re.M)
+    assert headings[:2] == ["The series", "Train on your own pictures, then predict"]
 
 
 def test_every_notebook_is_on_the_map():
@@ -47,8 +58,12 @@ def test_the_two_commands_come_before_the_picture_and_the_first_section(page):
 
 
 def test_the_results_are_those_of_the_committed_runs():
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
     for run, scores in results.summary("seeds").iterrows():
         n, accuracy = scores["test_accuracy", "count"], scores["test_accuracy", "mean"]
         auc = scores["test_roc_auc", "mean"]
         row = rf"\| {run} \| {n:.0f} \| {accuracy:.3f}\b.*\| {auc:.3f}\b.*\|"
-        assert re.search(row, README), row
+        assert re.search(row, page), row
+    best = results.summary("seeds").loc["default"]
+    means = best["test_accuracy", "mean"], best["test_roc_auc", "mean"]
+    assert all(f"| {mean:.3f} ± " in README for mean in means)

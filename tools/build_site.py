@@ -25,7 +25,7 @@ DOCS, NOTEBOOKS = ROOT / "docs", ROOT / "notebooks"
 
 
 def build(source: Path, site: Path) -> None:
-    """``source`` is filled anew, ``site`` too; a warning of Sphinx stops the build."""
+    """Fill ``source`` and ``site`` from scratch; a warning of Sphinx is an error."""
     shutil.rmtree(source, ignore_errors=True)
     shutil.rmtree(site, ignore_errors=True)
     (source / "notebooks").mkdir(parents=True)

@@ -85,7 +85,7 @@ def python_of(venv):
 
 
 def reusable(venv, state, root):
-    """Whether pip can go on in this environment; if not, it must be built from nothing.
+    """Whether pip can continue in this environment; if not, it is built from nothing.
 
     An interrupted installation leaves packages that look complete and aren't. An
     environment without a state file was made by hand: that one is kept.
@@ -108,7 +108,7 @@ def install(root, run=subprocess.check_call):
     found = problem(sys.version_info[:2], importable, space)
     if found:
         raise SystemExit(found)
-    print("Setting up .venv: this takes some minutes, once.", flush=True)
+    print("Setting up .venv: this takes a few minutes, once.", flush=True)
     if fresh:
         shutil.rmtree(venv, ignore_errors=True)
         os.makedirs(venv)

@@ -17,7 +17,7 @@ def mathml(tex: str, block: bool = False) -> str:
 
 
 def replace_maths(markdown: str) -> str:
-    """The same Markdown with a <math> element in the place of each formula."""
+    """The same Markdown with a <math> element instead of each formula."""
 
     def replace(match: re.Match) -> str:
         code, block, inline = match.groups()

@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-# What a notebook prints for a widget, without a kernel behind it.
+# What a notebook prints for a widget, without a kernel.
 WIDGET = re.compile(r"^[A-Z]\w*\(children=")
 # The sliders whose arithmetic docs/_static/explorers.js can do: the function of
 # inception_lib.teaching.lessons, with or without one argument.
@@ -18,7 +18,7 @@ EXPLORER = re.compile(
     r"nb\d\d\.explore_(bottleneck|module|pooling)\((?:\"(\w+)\")?\)\s*$"
 )
 ASLEEP = (
-    '<p class="asleep">Here are controls that need Python behind them. They are alive '
+    '<p class="asleep">Here are controls that need a running Python. They are alive '
     "in JupyterLab (<code>make lab</code>).</p>"
 )
 

@@ -23,7 +23,7 @@ OPEN: dict[str, dict] = {
     "bfloat16 instead of float32": {"options": ["--precision", "bfloat16"]},
 }
 # How the README calls them, and what it says that isn't measured here.
-README = Path(__file__).parents[2] / "README.md"
+README = Path(__file__).parents[2] / "docs" / "training.md"
 CALLED = {
     "the same command again": "nothing: the same command",
     "killed and resumed": "killed at any moment and resumed",
@@ -97,7 +97,7 @@ def test_what_is_not_promised_trains_too_and_is_told(found):
 
 
 def test_the_readme_s_table_says_what_was_found(found):
-    text = README.read_text(encoding="utf-8").partition("### What repeats")[2]
+    text = README.read_text(encoding="utf-8").partition("## What repeats")[2]
     rows = dict(re.findall(r"^\| (.+?) \| (.+?) \|$", text, re.M)[1:])
     said = {name: rows.pop(name) for name in ELSEWHERE}
     assert said == ELSEWHERE
