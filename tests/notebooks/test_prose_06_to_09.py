@@ -94,19 +94,19 @@ def after_3_epochs():
 
 
 @cache
-def views():
+def fields():
     model = GoogLeNet(2, image_size=96, aux_logits=False)
     return receptive_fields(model), first_centres(model)
 
 
 def whole_image(every, branch, size=96):
     """The first stage in which every place, or at least one, sees the whole image."""
-    squares, firsts = views()
+    squares, firsts = fields()
     for stage in squares:
         if branch in squares[stage]:
-            view = squares[stage][branch]
-            places = [firsts[stage] + i * view.jump for i in range(size // view.jump)]
-            half = (view.largest - 1) / 2
+            field = squares[stage][branch]
+            places = [firsts[stage] + i * field.jump for i in range(size // field.jump)]
+            half = (field.largest - 1) / 2
             sees = [p - half <= 0 and p + half >= size - 1 for p in places]
             if all(sees) if every else any(sees):
                 return stage
@@ -280,9 +280,9 @@ CASES = [
         "08",
         "3a's maps is {0} pixels, so that a 5×5 adds 4 × {0} = {1} to the {2}",
         lambda: (
-            views()[0]["3a"]["1x1"].jump,
-            views()[0]["3a"]["5x5"].largest - views()[0]["3a"]["1x1"].largest,
-            views()[0]["3a"]["1x1"].largest,
+            fields()[0]["3a"]["1x1"].jump,
+            fields()[0]["3a"]["5x5"].largest - fields()[0]["3a"]["1x1"].largest,
+            fields()[0]["3a"]["1x1"].largest,
         ),
     ),
     (
