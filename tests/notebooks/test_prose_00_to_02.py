@@ -256,7 +256,7 @@ CASES = [
     ),
     (
         "02",
-        "One module mixes views of {} to {} pixels",
+        "One module mixes receptive fields of {} to {} pixels",
         lambda: (VIEWS["3a"]["1x1"].smallest, VIEWS["3a"]["5x5"].largest),
     ),
     (
