@@ -81,7 +81,7 @@ CASES = [
     # ------------------------------------------------------------------ 00 start here
     (
         "00",
-        "{} layers with parameters (section 5 of the paper) in the place of {}.",
+        "{} layers with parameters (section 5 of the paper) instead of {}.",
         lambda: (depth(GOOGLENET), depth(ALEXNET)),
     ),
     (
@@ -94,7 +94,7 @@ CASES = [
     ),
     (
         "00",
-        "**{} convolutions in the place of {}**, with only {:.1f} times their",
+        "**{} convolutions instead of {}**, with only {:.1f} times their",
         lambda: (
             len(convolutions(GOOGLENET)),
             len(convolutions(ALEXNET)),
@@ -231,7 +231,7 @@ CASES = [
     ),
     (
         "02",
-        "{0} + {0} weights in the place of {1}, a saving of {2:.0f} %",
+        "{0} + {0} weights instead of {1}, a saving of {2:.0f} %",
         lambda: (3**2, 5**2, 100 - 100 * 2 * 3**2 / 5**2),
     ),
     (
@@ -273,7 +273,7 @@ CASES = [
     ),
     (
         "02",
-        "puts out **{}** channels",
+        "outputs **{}** channels",
         lambda: W3B.out_channels,
     ),
     (

@@ -349,7 +349,7 @@ CASES = [
     ),
     (
         "05",
-        "4a would then put out {} channels, and the same row prints {}",
+        "4a would then output {} channels, and the same row prints {}",
         lambda: (
             replace(GOOGLENET_WIDTHS["4a"], ch5x5=40).out_channels,
             TABLE.loc["4a", "output_channels"],

@@ -192,7 +192,7 @@ CASES = [
     ),
     (
         "07",
-        "images of {} pixels, which cost less, goes on with {} and ends with {}.",
+        "images of {} pixels, which cost less, continues with {} and ends with {}.",
         lambda: tuple(sorted(set(grown()))),
     ),
     (
