@@ -44,6 +44,7 @@ LIMITS = {  # of the sliders, in channels
     "ch5x5": 256,
     "pool_proj": 256,
 }
+KERNELS = ["1x1", "3x3", "5x5"]
 
 
 def draw_module(in_channels: int, map_size: int, **widths: int) -> Drawing:
@@ -237,9 +238,6 @@ def explore_module(name: str = "3a") -> VBox:
         controls[field] = IntSlider(start[field], 8, LIMITS[field], 8, description=word)
     units = dict.fromkeys(words, "channels")
     return explorer(draw_module, controls, units, presets)
-
-
-KERNELS = ["1x1", "3x3", "5x5"]
 
 
 def crop(image: Tensor, spot: tuple[int, int], side: int) -> Tensor:

@@ -22,6 +22,8 @@ from ..drawing import (
 )
 from ..explorer import check_lengths, explorer
 
+ENDINGS = {"flatten": "trunk", "average": "1x1", "maximum": "3x3"}  # their colours
+
 
 def draw_pooling(map_size: int, channels: int, classes: int) -> Drawing:
     """Weights from channels×map_size×map_size to the classes: flattened, averaged.
@@ -139,9 +141,6 @@ def browse_activation_maps(
         ),
     }
     return explorer(draw, controls, {"cell": f"of {len(images)}"})
-
-
-ENDINGS = {"flatten": "trunk", "average": "1x1", "maximum": "3x3"}  # their colours
 
 
 def draw_kept(image: Tensor, maps: Tensor, channels: dict[str, int]) -> Drawing:

@@ -22,6 +22,12 @@ Measured = dict[tuple[str, str, str], LossGradients]
 LOWEST, HIGHEST = -8, 2  # powers of ten on the vertical axis, the same for all pictures
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")  # quicker to draw than TeX
 TAPS = {"head 1": "4a", "head 2": "4d"}
+FORMS = {True: "batch norm", False: "plain"}
+LOOKS = {  # heads -> label, dash, marker, colour
+    True: ("with heads", "-", "o", "auxiliary"),
+    False: ("without heads", "--", "s", "trunk"),
+}
+NAMES = {"accuracy": "accuracy", "roc_auc": "ROC AUC"}
 
 
 def draw_heads(
@@ -95,14 +101,6 @@ def explore_heads(measured: Measured) -> VBox:
         controls,
         {"head1": unit, "head2": unit},
     )
-
-
-FORMS = {True: "batch norm", False: "plain"}
-LOOKS = {  # heads -> label, dash, marker, colour
-    True: ("with heads", "-", "o", "auxiliary"),
-    False: ("without heads", "--", "s", "trunk"),
-}
-NAMES = {"accuracy": "accuracy", "roc_auc": "ROC AUC"}
 
 
 def draw_along_trunk(

@@ -37,6 +37,8 @@ BRANCH_DASHES = dict(zip([*BRANCHES, "trunk"], [*DASHES, "-"], strict=True))
 # Row and column of a place, as parts of the map's side.
 PLACES = {"corner": (0.0, 0.0), "off centre": (0.5, 0.25), "middle": (0.5, 0.5)}
 ORDERS = ["trained network's map", "shuffled network's map", "random squares"]
+HATCHES = ["", "//", "..", "xx"]
+HEADS = {"output": "trunk", "head 2": "auxiliary", "head 1": "3x3"}
 
 
 def square(field: ReceptiveField, x: float, y: float, branch: str) -> Rectangle:
@@ -272,10 +274,6 @@ def browse_attributions(
     }
     controls["method"].style.button_width = "auto"
     return explorer(draw, controls, {"cell": f"of {len(images)}"})
-
-
-HATCHES = ["", "//", "..", "xx"]
-HEADS = {"output": "trunk", "head 2": "auxiliary", "head 1": "3x3"}
 
 
 def draw_filters(sets: dict[str, Tensor]) -> Drawing:
