@@ -4,13 +4,11 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Generic, NamedTuple, Protocol, Self, TypeVar
-from warnings import catch_warnings, filterwarnings, simplefilter
 
 import numpy as np
 import torch
@@ -20,22 +18,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
 from ..checks import check_positive, is_number, shape_of
-from .pictures import find_files, read_picture, reason, shown
-
-LAYOUT = """\
-expected a folder with at least two subfolders, one per class, with pictures in them:
-  {path}/cats/1.jpg
-  {path}/cats/2.png
-  {path}/dogs/1.jpg"""
-
-
-def check_tensor(name: str, value: object, dtype: torch.dtype) -> None:
-    """Raise a ValueError unless ``value`` is a tensor of this type with a first
-    dimension.
-    """
-    if not isinstance(value, Tensor) or value.dtype != dtype or not value.dim():
-        got = value.dtype if isinstance(value, Tensor) else type(value).__name__
-        raise ValueError(f"{name} must be a tensor of {dtype}, got {got}")
+from .pictures import PictureFolder
 
 
 class Images(Protocol):
@@ -86,18 +69,24 @@ class ImageSet:
     names: tuple[str, ...]
 
     def __post_init__(self):
-        kinds = {"images": torch.uint8, "labels": torch.int64, "targets": torch.float32}
-        for name, dtype in kinds.items():
-            check_tensor(name, getattr(self, name), dtype)
+        kinds = {
+            "images": (torch.uint8, 4),
+            "labels": (torch.int64, 1),
+            "targets": (torch.float32, 2),
+        }
+        for name, (dtype, dims) in kinds.items():
+            x = getattr(self, name)
+            if not isinstance(x, Tensor) or (x.dtype, x.dim()) != (dtype, dims):
+                of = f" of {x.dtype}" if isinstance(x, Tensor) else ""
+                raise ValueError(
+                    f"{name} must be a tensor of {dtype} with {dims} dimensions, got "
+                    f"{shape_of(x)}{of}"
+                )
         for name in ("classes", "groups", "names"):
             if not isinstance(getattr(self, name), tuple):
                 raise ValueError(
-                    f"{name} must be a tuple, got {type(getattr(self, name)).__name__}"
+                    f"{name} must be a tuple, got {shape_of(getattr(self, name))}"
                 )
-        if self.images.dim() != 4:
-            raise ValueError(
-                f"images must be N×C×S×S, got shape {tuple(self.images.shape)}"
-            )
         parts = (self.images, self.labels, self.targets, self.groups, self.names)
         if len({len(part) for part in parts}) != 1:
             raise ValueError(
@@ -105,9 +94,9 @@ class ImageSet:
                 + ", ".join(str(len(part)) for part in parts)
             )
         k = len(self.classes)
-        if self.targets.shape[1:] != (k,) or not self.targets.isfinite().all():
+        if self.targets.shape[1] != k or not self.targets.isfinite().all():
             raise ValueError(f"targets must be N×{k} numbers, one for each class")
-        if self.labels.dim() != 1 or not ((0 <= self.labels) & (self.labels < k)).all():
+        if not ((0 <= self.labels) & (self.labels < k)).all():
             raise ValueError(f"labels must be N indices of the {k} classes")
 
     def __len__(self) -> int:
@@ -116,13 +105,13 @@ class ImageSet:
     def subset(self, indices) -> "ImageSet":
         """The images at ``indices`` (integers, a slice or booleans), in that order."""
         index = torch.arange(len(self))[indices].reshape(-1)
-        return ImageSet(
-            self.images[index],
-            self.labels[index],
-            self.targets[index],
-            self.classes,
-            tuple(self.groups[i] for i in index.tolist()),
-            tuple(self.names[i] for i in index.tolist()),
+        return replace(
+            self,
+            images=self.images[index],
+            labels=self.labels[index],
+            targets=self.targets[index],
+            groups=tuple(self.groups[i] for i in index.tolist()),
+            names=tuple(self.names[i] for i in index.tolist()),
         )
 
     def joined(self, other: "ImageSet") -> "ImageSet":
@@ -131,13 +120,13 @@ class ImageSet:
             raise ValueError(
                 f"can't join images of {self.classes} with images of {other.classes}"
             )
-        return ImageSet(
-            torch.cat([self.images, other.images]),
-            torch.cat([self.labels, other.labels]),
-            torch.cat([self.targets, other.targets]),
-            self.classes,
-            self.groups + other.groups,
-            self.names + other.names,
+        return replace(
+            self,
+            images=torch.cat([self.images, other.images]),
+            labels=torch.cat([self.labels, other.labels]),
+            targets=torch.cat([self.targets, other.targets]),
+            groups=self.groups + other.groups,
+            names=self.names + other.names,
         )
 
     def to(self, device: torch.device) -> "ImageSet":
@@ -171,12 +160,8 @@ class ImageSet:
         """N float64: the variance of each image's pixels (0…255) around its own
         mean.
         """
-        return torch.cat(
-            [
-                chunk.double().var(dim=(1, 2, 3), correction=0)
-                for chunk in self.images.split(64)
-            ]
-        )
+        chunks = self.images.split(64)
+        return torch.cat([x.double().var((1, 2, 3), correction=0) for x in chunks])
 
     def resized(self, size: int) -> "ImageSet":
         """The same set with size×size images (bilinear, antialiased)."""
@@ -234,51 +219,34 @@ def image_folder(
     """The pictures in the subfolders of ``path``, one subfolder per class, sorted.
 
     torchvision's ``ImageFolder`` layout; see ``pictures.read_picture`` for how a file
-    becomes image_size×image_size pixels. Hidden files are passed over. If all pictures
-    are grey, C is 1. What can't be read is left out, and so are links, which could put
-    one picture into two sets: one message to ``report`` counts and names them all.
+    becomes image_size×image_size pixels. If all pictures are grey, C is 1. Hidden files
+    are ignored. Files that can't be read and links are left out: one message to
+    ``report`` counts and names them all.
 
     Raises FileNotFoundError if there is no folder ``path``, and ValueError if fewer
-    than two subfolders have a picture that can be read; both show the layout. Raises
-    ValueError, too, if the pictures would need more memory than there is.
+    than two subfolders have a picture that can be read; both show the layout. Also
+    raises ValueError if the pictures would need more memory than there is.
     """
     check_positive(image_size=image_size)
-    root = class_folders(path)
-    skipped: dict[str, list[str]] = {}
-
-    def skip(file: Path, why: str) -> None:
-        skipped.setdefault(why, []).append(shown(file.relative_to(root)))
-
-    files = list(find_files(root, skip))
-    images = room_for(len(files), image_size)
-    names: list[str] = []
+    folder = PictureFolder(path)
+    images = room_for(len(folder), image_size)
+    kept: list[int] = []
     grey = True
-    with pillow_warnings():
-        for file in files:
-            try:
-                pixels = read_picture(file, image_size)
-            except Exception as error:  # each of Pillow's decoders fails in its own way
-                skip(file, reason(file, error))
-                continue
+    for i in range(len(folder)):
+        pixels = folder.read(i, image_size)
+        if pixels is not None:
             grey = grey and bool((pixels == pixels[..., :1]).all())
-            images[len(names)] = torch.from_numpy(pixels).permute(2, 0, 1)
-            names.append(file.relative_to(root).as_posix())
-    images = images[: len(names)]
-
-    folders = [name.split("/")[0] for name in names]
-    classes = tuple(sorted(set(folders)))
-    message = skip_message(root, len(names), skipped)
-    check_classes(root, classes, message)
-    if message:
-        report(message)
-    labels = torch.tensor([classes.index(folder) for folder in folders])
+            images[len(kept)] = torch.from_numpy(pixels).permute(2, 0, 1)
+            kept.append(i)
+    images = images[: len(kept)]
+    classes, labels = folder.keep(np.array(kept, dtype=int), report)
     return ImageSet(
         images[:, :1].clone() if grey else images,
         labels,
         F.one_hot(labels, len(classes)).float(),
         classes,
-        ("",) * len(names),
-        tuple(names),
+        ("",) * len(labels),
+        tuple(Path(os.fsdecode(file)).as_posix() for file in folder.files),
     )
 
 
@@ -297,48 +265,6 @@ def room_for(n: int, size: int) -> Tensor:
             "memory, more than there is: leave them on the disk (--stream, or "
             "image_stream), or choose a smaller image_size"
         ) from error
-
-
-def class_folders(path: str | Path) -> Path:
-    """``path``, if it is a folder: else a FileNotFoundError that shows the layout."""
-    root = Path(path)
-    if not root.is_dir():
-        layout = LAYOUT.format(path=root)
-        raise FileNotFoundError(f"there is no folder {root}\n{layout}")
-    return root
-
-
-@contextmanager
-def pillow_warnings() -> Iterator[None]:
-    """Pillow's remarks on odd metadata are ignored, that a picture is huge is an
-    error.
-    """
-    with catch_warnings():
-        simplefilter("ignore")
-        filterwarnings("error", category=Image.DecompressionBombWarning)
-        yield
-
-
-def check_classes(root: Path, classes: tuple[str, ...], message: str) -> None:
-    """Raise a ValueError that shows the layout, unless there are two classes."""
-    if len(classes) < 2:
-        usable = f"only the class {classes[0]!r} has" if classes else "no class has"
-        layout = LAYOUT.format(path=root)
-        raise ValueError(
-            f"{usable} a picture that can be read in {root}\n{layout}\n{message}"
-        )
-
-
-def skip_message(root: Path, read: int, skipped: dict[str, list[str]]) -> str:
-    """How many files were skipped and which, a line per reason; "" for none."""
-    if not skipped:
-        return ""
-    count = sum(len(names) for names in skipped.values())
-    lines = [f"{root}: {read} pictures read, {count} skipped"]
-    for why, names in sorted(skipped.items()):
-        more = f" and {len(names) - 20} more" if len(names) > 20 else ""
-        lines.append(f"  {len(names)} × {why}: {', '.join(names[:20])}{more}")
-    return "\n".join(lines)
 
 
 class Split(NamedTuple, Generic[AnyImages]):

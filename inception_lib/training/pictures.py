@@ -1,38 +1,35 @@
-"""Reading picture files as people have them: odd formats, odd modes, broken files."""
+"""Picture files as people have them: odd formats, odd modes, broken files, folders."""
 
 import math
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from warnings import catch_warnings, simplefilter
+from warnings import catch_warnings
 
 import numpy as np
 import torch
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from ..checks import check_positive
+from . import distributed
 
 # Recognised by content, whatever the suffix says. Left out on purpose: PostScript, for
 # which Pillow would start another program.
 FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
-# How a camera was held, as EXIF tells it, and what turns its picture upright.
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+LAYOUT = """\
+expected a folder with at least two subfolders, one per class, with pictures in them:
+  {path}/cats/1.jpg
+  {path}/cats/2.png
+  {path}/dogs/1.jpg"""
 
 
 def load_picture(path: str | Path, image_size: int = 224) -> Tensor:
     """A picture of your own, as ``image_folder`` reads it: 1×3×S×S uint8.
 
     Raises FileNotFoundError if there is nothing at ``path``, and ValueError if it can't
-    be read, with the reason, or if ``image_size`` is no positive integer.
+    be read, with the reason, or if ``image_size`` is not a positive integer.
     """
     check_positive(image_size=image_size)
     path = Path(path)
@@ -40,12 +37,11 @@ def load_picture(path: str | Path, image_size: int = 224) -> Tensor:
         raise FileNotFoundError(f"there is no file {shown(path)}: check its name")
     if path.is_dir():
         why = "a folder"
-    elif not path.is_file():  # a pipe would let us wait for ever
+    elif not path.is_file():  # reading a pipe would never end
         why = "not a regular file"
     else:
         try:
-            with catch_warnings():
-                simplefilter("ignore")  # Pillow's remarks on odd metadata
+            with catch_warnings(action="ignore"):  # Pillow's, about odd metadata
                 pixels = read_picture(path, image_size)
             return torch.from_numpy(pixels).permute(2, 0, 1)[None]
         except Exception as error:  # each of Pillow's decoders fails in its own way
@@ -61,28 +57,93 @@ def shown(path: Path) -> str:
     return str(path) if str(path).isprintable() else ascii(str(path))
 
 
-def find_files(root: Path, skip: Callable[[Path, str], None]) -> Iterator[Path]:
-    """The regular files in the subfolders of ``root``, at any depth, sorted.
+class PictureFolder:
+    """The files in the subfolders of ``path``, one subfolder per class, at any depth,
+    sorted. Hidden files and folders are ignored. Links, which could put one picture
+    into two sets, and whatever else is skipped are remembered by reason.
 
-    Hidden files and folders are passed over; ``skip(path, reason)`` is called for
-    links, for files that lie in no subfolder, and for what is no regular file.
+    Raises FileNotFoundError, with the layout that is expected, if there is no folder.
     """
 
-    def unreadable(error: OSError) -> None:
-        skip(Path(error.filename), f"can't be read ({error.strerror})")
+    def __init__(self, path: str | Path):
+        self.root = Path(path)
+        if not self.root.is_dir():
+            layout = LAYOUT.format(path=self.root)
+            raise FileNotFoundError(f"there is no folder {self.root}\n{layout}")
+        self.skipped: dict[str, list[str]] = {}
+        # Bytes in one array: a Python string each would take three times the memory.
+        files = [os.fsencode(file.relative_to(self.root)) for file in self._find()]
+        self.files = np.array(files, dtype=np.bytes_)
 
-    for folder, folders, names in os.walk(root, onerror=unreadable):
-        folders[:] = sorted(name for name in folders if name[0] != ".")
-        for name in sorted(folders + [name for name in names if name[0] != "."]):
-            path = Path(folder, name)
-            if path.is_symlink():
-                skip(path, "links are not followed")
-            elif path.is_file() and path.parent != root:
-                yield path
-            elif path.is_file():
-                skip(path, "in no class folder")
-            elif not path.is_dir():
-                skip(path, "not a regular file")
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def path(self, i: int) -> Path:
+        return self.root / os.fsdecode(self.files[i])
+
+    def skip(self, path: Path, why: str) -> None:
+        self.skipped.setdefault(why, []).append(shown(path.relative_to(self.root)))
+
+    def read(self, i: int, size: int) -> np.ndarray | None:
+        """Picture i as ``read_picture`` reads it; None if it has to be skipped."""
+        path = self.path(i)
+        try:
+            with catch_warnings(action="ignore"):
+                return read_picture(path, size)
+        except Exception as error:  # each of Pillow's decoders fails in its own way
+            self.skip(path, reason(path, error))
+            return None
+
+    def keep(
+        self, indices: np.ndarray, report: Callable[[str], None]
+    ) -> tuple[tuple[str, ...], Tensor]:
+        """From now on only these files: their classes and labels (N int64).
+
+        One message to ``report`` counts and names what was skipped. Raises ValueError,
+        with the layout, unless two classes are left.
+        """
+        self.files = self.files[indices]
+        folders = [file.split(os.fsencode(os.sep), 1)[0] for file in self.files]
+        kinds, labels = np.unique(np.array(folders), return_inverse=True)
+        classes = tuple(os.fsdecode(kind) for kind in kinds)
+        message = self._skip_message()
+        if len(classes) < 2:
+            usable = f"only the class {classes[0]!r} has" if classes else "no class has"
+            raise ValueError(
+                f"{usable} a picture that can be read in {self.root}\n"
+                f"{LAYOUT.format(path=self.root)}\n{message}"
+            )
+        if message and distributed.rank() == 0:
+            report(message)
+        return classes, torch.from_numpy(labels).long()
+
+    def _find(self) -> Iterator[Path]:
+        def unreadable(error: OSError) -> None:
+            self.skip(Path(error.filename), f"can't be read ({error.strerror})")
+
+        for folder, folders, names in os.walk(self.root, onerror=unreadable):
+            folders[:] = sorted(name for name in folders if name[0] != ".")
+            for name in sorted(folders + [name for name in names if name[0] != "."]):
+                path = Path(folder, name)
+                if path.is_symlink():
+                    self.skip(path, "links are not followed")
+                elif path.is_file() and path.parent != self.root:
+                    yield path
+                elif path.is_file():
+                    self.skip(path, "in no class folder")
+                elif not path.is_dir():
+                    self.skip(path, "not a regular file")
+
+    def _skip_message(self) -> str:
+        """How many files were skipped and which, a line per reason; "" for none."""
+        if not self.skipped:
+            return ""
+        count = sum(len(names) for names in self.skipped.values())
+        lines = [f"{self.root}: {len(self)} pictures read, {count} skipped"]
+        for why, names in sorted(self.skipped.items()):
+            more = f" and {len(names) - 20} more" if len(names) > 20 else ""
+            lines.append(f"  {len(names)} × {why}: {', '.join(names[:20])}{more}")
+        return "\n".join(lines)
 
 
 def read_picture(path: Path, size: int) -> np.ndarray:
@@ -98,6 +159,8 @@ def read_picture(path: Path, size: int) -> np.ndarray:
         # Large JPEGs are decoded at 1/2, 1/4 or 1/8 of their size: much faster.
         image.draft(None, (2 * size, 2 * size))
         image.load()
+        with suppress(Exception):  # damaged EXIF data, but the picture is whole
+            ImageOps.exif_transpose(image, in_place=True)
         if image.mode == "F" or image.mode.startswith("I"):
             picture = _to_8_bit(image)
         elif image.has_transparency_data:
@@ -106,9 +169,6 @@ def read_picture(path: Path, size: int) -> np.ndarray:
         else:
             picture = image
         picture = picture.convert("RGB")
-        orientation = _orientation(image)
-        if orientation in TURNS:
-            picture = picture.transpose(TURNS[orientation])
         # Cut before scaling: a strip of 1×10,000 pixels would swell enormously.
         return np.array(ImageOps.fit(picture, (size, size), Image.Resampling.BILINEAR))
 
@@ -127,19 +187,11 @@ def reason(path: Path, error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         formats = ", ".join(FORMATS)
         return f"no picture in a known format ({formats}), or damaged at its beginning"
-    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+    if isinstance(error, Image.DecompressionBombError):
         return f"too large, over {most_pixels() / 1e6:.0f} million pixels"
     if isinstance(error, ValueError) and str(error).startswith("pixel values"):
         return str(error)
     return "damaged, cut off or of a kind that Pillow can't decode"
-
-
-def _orientation(image: Image.Image) -> int:
-    """1 to 8; damaged EXIF data, which says nothing, leaves a whole picture."""
-    try:
-        return image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:
-        return 1
 
 
 def _to_8_bit(image: Image.Image) -> Image.Image:

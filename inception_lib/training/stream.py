@@ -4,7 +4,6 @@ What stays in memory is the names of the files, their labels and one number each
 processes (torch's DataLoader) read, scale and augment ahead of the training.
 """
 
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from multiprocessing import resource_tracker
 from pathlib import Path
+from warnings import catch_warnings
 
 import numpy as np
 import torch
@@ -22,34 +22,29 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..checks import check_positive
 from . import distributed
-from .data import check_classes, class_folders, pillow_warnings, skip_message
-from .pictures import find_files, read_picture, reason, shown
+from .pictures import PictureFolder, read_picture, reason, shown
 
 Transform = Callable[[Tensor], Tensor]
 
 
 class Pictures(Dataset):
-    """The files of a folder. Worker processes hold a copy of it and answer requests.
+    """The pictures of a folder, read on request; worker processes hold a copy.
 
-    A request says everything, so that a worker needs to remember nothing: which
-    pictures, at what side, changed by which augmentation, and with which seed. The
-    number of workers changes no picture.
+    A request says everything: which pictures, at what side, changed by which
+    augmentation, with which seed. So the number of workers changes no picture.
     """
 
-    def __init__(self, root: Path, files: np.ndarray, grey: bool):
-        self.root, self.files, self.grey = root, files, grey
-
-    def path(self, index: int) -> Path:
-        return self.root / os.fsdecode(self.files[index])
+    def __init__(self, folder: PictureFolder, grey: bool):
+        self.folder, self.grey = folder, grey
 
     def __getitem__(self, request) -> Tensor | str:
         """N×C×S×S uint8, or a sentence that says which picture failed."""
         indices, side, augment, seed = request
         images = []
         for index in indices.tolist():
-            path = self.path(index)
+            path = self.folder.path(index)
             try:
-                with pillow_warnings():
+                with catch_warnings(action="ignore"):
                     pixels = read_picture(path, side)
             except Exception as error:
                 return (
@@ -67,8 +62,8 @@ class Pictures(Dataset):
 
 @contextmanager
 def worker_deaths() -> Iterator[None]:
-    """Within, the death of a process that reads is one sentence: DataLoader tells of it
-    wherever the program is just then.
+    """Inside the block, the death of a worker process becomes one sentence: DataLoader
+    raises it wherever the program happens to be.
     """
     try:
         yield
@@ -82,15 +77,15 @@ def worker_deaths() -> Iterator[None]:
 
 
 def ignore_interrupts(_: int) -> None:
-    """Ctrl-C is for the process that trains; it ends the workers when it has to."""
+    """Ctrl-C is for the process that trains, which then ends its workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager
 def interrupts_held_back() -> Iterator[None]:
-    """Within, an interrupt has to wait: half a DataLoader can't be cleared away. In the
-    processes that are started it waits for ever (not on Windows): they need seconds
-    until they ignore it.
+    """Inside the block, an interrupt waits: half a DataLoader can't be cleaned up. In
+    the processes started here it stays blocked (not on Windows), because they take
+    seconds to reach ``ignore_interrupts``.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # another thread is never interrupted
@@ -183,11 +178,11 @@ class ImageStream:
 
     @property
     def targets(self) -> Tensor:
-        """N×K float32: 1 for the label, 0 for the others; made when it is asked for."""
+        """N×K float32: 1 for the label, 0 for the others; made on request."""
         return torch.eye(len(self.classes))[self.labels]
 
     def cross_entropy(self, probabilities: Tensor) -> float:
-        """See ``ImageSet.cross_entropy``; here without a table of targets."""
+        """See ``ImageSet.cross_entropy``; this one needs no table of targets."""
         right = probabilities.gather(1, self.labels[:, None])
         return -right.clamp_min(1e-7).log().mean().item()
 
@@ -247,76 +242,50 @@ def image_stream(
 
     What counts as a picture, and what is raised and reported, is as for
     ``image_folder``. Every picture is decoded once now, so that a damaged one is named
-    before the training and not in its third night; several processes share that work.
+    before the training, not in its third night; several processes share that work.
     """
     check_positive(image_size=image_size, workers=workers)
-    root = class_folders(path)
-    skipped: dict[str, list[str]] = {}
-
-    def skip(file: Path, why: str) -> None:
-        skipped.setdefault(why, []).append(shown(file.relative_to(root)))
-
-    # Bytes in one array: a Python string each would take three times the memory.
-    names = [os.fsencode(f.relative_to(root)) for f in find_files(root, skip)]
-    files = np.array(names, dtype=np.bytes_)
-    del names
-    n = len(files)
+    folder = PictureFolder(path)
+    n = len(folder)
     found = torch.empty(0, 2, dtype=torch.float64)
     if n:
-        pictures = Pictures(root, files, False)
         own = distributed.share(n).tolist()
-        found = distributed.gather(survey(pictures, own, image_size), n)
-    readable = ~found[:, 0].isnan()
-    for index in (~readable).nonzero().flatten().tolist():
-        skip(*failure(root / os.fsdecode(files[index]), image_size))
-
-    files, found = files[readable.numpy()], found[readable]
-    folders = np.array([file.split(os.fsencode(os.sep), 1)[0] for file in files])
-    kinds, labels = np.unique(folders, return_inverse=True)
-    classes = tuple(os.fsdecode(kind) for kind in kinds)
-    message = skip_message(root, len(files), skipped)
-    check_classes(root, classes, message)
-    if message and distributed.rank() == 0:
-        report(message)
+        found = distributed.gather(survey(folder, own, image_size), n)
+    unreadable = found[:, 0].isnan()
+    for i in unreadable.nonzero().flatten().tolist():
+        if folder.read(i, image_size) is not None:
+            folder.skip(folder.path(i), "could not be read a moment ago")
+    found = found[~unreadable]
+    classes, labels = folder.keep((~unreadable).numpy(), report)
     return ImageStream(
-        Loader(Pictures(root, files, bool(found[:, 1].all())), workers),
-        torch.arange(len(files)),
-        torch.from_numpy(labels).long(),
+        Loader(Pictures(folder, bool(found[:, 1].all())), workers),
+        torch.arange(len(folder)),
+        labels,
         found[:, 0].clone(),
         classes,
         image_size,
     )
 
 
-def survey(pictures: Pictures, indices: list[int], side: int) -> Tensor:
+def survey(folder: PictureFolder, indices: list[int], side: int) -> Tensor:
     """n×2 float64: the variance of each picture's pixels, NaN if it can't be read, and
     1 if it is grey.
     """
 
     def look(index: int) -> tuple[float, float]:
         try:
-            pixels = read_picture(pictures.path(index), side)
+            pixels = read_picture(folder.path(index), side)
         except Exception:  # each of Pillow's decoders fails in its own way
             return float("nan"), 1.0
         return pixels.var(dtype=np.float64), float((pixels == pixels[..., :1]).all())
 
     rows = torch.empty(len(indices), 2, dtype=torch.float64)
-    # In threads, as Pillow decodes without Python's lock; in parts, as every task that
-    # waits takes memory.
-    with pillow_warnings(), ThreadPoolExecutor() as pool:
+    # In threads: Pillow releases Python's lock to decode. In parts: each waiting task
+    # takes memory.
+    with catch_warnings(action="ignore"), ThreadPoolExecutor() as pool:
         for start in range(0, len(indices), 1000):
             part = indices[start : start + 1000]
             rows[start : start + len(part)] = torch.tensor(
                 list(pool.map(look, part)), dtype=torch.float64
             )
     return rows
-
-
-def failure(path: Path, side: int) -> tuple[Path, str]:
-    """A picture that can't be read, and why."""
-    try:
-        with pillow_warnings():
-            read_picture(path, side)
-    except Exception as error:
-        return path, reason(path, error)
-    return path, "could not be read a moment ago"

@@ -81,7 +81,7 @@ def test_a_stream_finds_what_the_folder_in_memory_holds(place, files):
         return
     assert stream.classes == memory.classes
     assert stream.labels.tolist() == memory.labels.tolist()
-    files = [os.fsdecode(name) for name in stream.loader.pictures.files]
+    files = [os.fsdecode(name) for name in stream.loader.pictures.folder.files]
     assert tuple(files) == memory.names
     assert stream.loader.pictures.grey == (memory.images.shape[1] == 1)
     torch.testing.assert_close(stream.variances(), memory.variances())

@@ -196,7 +196,7 @@ def walk_through(folder: Path) -> tuple[int, int, int]:
         assert images.sum() > 0  # a page that is never read takes no memory
         n += len(images)
         most = max(most, process.memory_info().rss)
-    kept = (data.loader.pictures.files, data.index, data.labels, data.variance)
+    kept = (data.loader.pictures.folder.files, data.index, data.labels, data.variance)
     return n, most - before, sum(part.nbytes for part in kept)
 
 
