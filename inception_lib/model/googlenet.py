@@ -13,8 +13,7 @@ from ..checks import (
     is_number,
 )
 from .inception import BranchWidths, Inception
-from .layers import BasicConv2d, flatten, linear
-from .local_response_norm import LocalResponseNorm
+from .layers import BasicConv2d, LocalResponseNorm, flatten, linear
 
 # Table 1 of arXiv:1409.4842: 1×1 · 3×3 reduce · 3×3 · 5×5 reduce · 5×5 · pool proj.
 GOOGLENET_WIDTHS = {

@@ -6,29 +6,29 @@ import torch
 from inception_lib.model import device
 
 
-@pytest.mark.parametrize(
-    "seconds, expected", [((2.0, 1.0), "bfloat16"), ((1.0, 3.0), "float32")]
-)
-def test_auto_takes_what_was_faster(monkeypatch, seconds, expected):
-    times = dict(zip((torch.float32, torch.bfloat16), seconds, strict=True))
-    monkeypatch.setattr(device, "seconds_per_convolution", times.__getitem__)
+@pytest.mark.parametrize("ratio, expected", [(0.5, "bfloat16"), (3.0, "float32")])
+def test_auto_takes_what_was_faster(monkeypatch, ratio, expected):
+    monkeypatch.setattr(device, "bfloat16_ratio", lambda: ratio)
     precision, reason = device.pick_precision("auto", torch.device("cpu"))
     assert precision == expected
-    assert f"{seconds[1] / seconds[0]:.2f} times" in reason
+    assert f"{ratio:.2f} times" in reason
 
 
-def test_the_measurement_is_real_and_leaves_the_random_state():
-    before = torch.get_rng_state()
-    assert device.pick_precision("auto", torch.device("cpu"))[0] in (
-        "float32",
-        "bfloat16",
-    )
-    assert device.seconds_per_convolution(torch.float32, repeats=1) > 0
-    device.pick_precision("auto", torch.device("cpu"))
-    state = torch.get_rng_state()
-    device.pick_precision("auto", torch.device("cpu"))
-    assert torch.equal(torch.get_rng_state(), state)
-    assert before.shape == state.shape
+def test_it_is_measured_once_and_leaves_the_random_state(monkeypatch):
+    before, calls = torch.get_rng_state(), []
+    real = device.seconds_per_convolution
+
+    def counted(dtype: torch.dtype) -> float:
+        calls.append(dtype)
+        return real(dtype, enough=0.01)
+
+    monkeypatch.setattr(device, "seconds_per_convolution", counted)
+    device.bfloat16_ratio.cache_clear()
+    first = device.pick_precision("auto", torch.device("cpu"))
+    assert device.pick_precision("auto", torch.device("cpu")) == first
+    device.bfloat16_ratio.cache_clear()
+    assert first[0] in ("float32", "bfloat16") and len(calls) == 2
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize("asked", ["float32", "bfloat16", "float16"])

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from inception_lib.model.local_response_norm import CHUNK, LocalResponseNorm
+from inception_lib.model.layers import CHUNK, LocalResponseNorm
 
 CONSTANTS: dict = {"size": 5, "alpha": 1e-4, "beta": 0.75, "k": 1.0}
 # One image, more positions than a chunk, fewer channels than the window.
