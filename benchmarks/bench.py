@@ -81,7 +81,7 @@ def records(
         low, high = ratios.quantile([0.25, 0.75])
         median = seconds[name].median()
         peak = peaks[precision]
-        if rounds >= 3:  # the processor's clock moves while this goes on
+        if rounds >= 3:  # the processor's clock moves while this runs
             peak = max(peak, peak_flops(DTYPES[precision], rounds=3))
         rows.append(
             {
@@ -228,7 +228,7 @@ def epoch(image_size: int, batches: int, rounds: int) -> list[dict]:
 
 
 def peaks(rounds: int) -> list[dict]:
-    """The processor's own best, in thousand millions of operations per second."""
+    """The processor's own best, in GFLOP/s."""
     return [
         {
             "name": f"peak, {kind}",

@@ -7,7 +7,7 @@
 A job is a recipe, a split and a seed. Each leaves a line in record.csv, and in
 record.npz the probability of a defect that it gives each cell, from which ensembles are
 made and recipes compared in pairs. A second call does what is missing; on a processor a
-training that was interrupted goes on from its last epoch.
+training that was interrupted continues from its last epoch.
 
 The splits are in splits.csv, by the names of the cells: of each random one 1,476 cells
 to learn from, 492 to choose by and 656 to be judged by, and as nearly as whole panels
@@ -359,7 +359,7 @@ def main(
             try:
                 keep(job, *finished.result())
             except (RuntimeError, FloatingPointError, OSError) as error:
-                print(f"{job.key}: {error}", flush=True)  # the others go on
+                print(f"{job.key}: {error}", flush=True)  # the others continue
     for job in jobs:
         if job.recipe == "ensemble" and job.key not in record.rows:
             answers = ensemble(job, record.answers)

@@ -1,4 +1,4 @@
-"""GoogLeNet (Inception v1), built, measured and trained: the library behind the
+"""GoogLeNet (Inception v1), built, measured and trained: the library of the
 notebooks.
 """
 

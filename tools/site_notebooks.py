@@ -74,7 +74,7 @@ def sections(notebook: NotebookNode) -> list[str]:
 
 
 def exercises(notebook: NotebookNode) -> list[tuple[str, str, str]]:
-    """Of each exercise its number, its task and the folded hint and solution."""
+    """By exercise: its number, its task and the folded hint and solution."""
     found, task = [], ""
     for cell, after in zip(notebook.cells, notebook.cells[1:], strict=False):
         if cell.cell_type == "markdown":

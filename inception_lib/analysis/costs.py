@@ -41,7 +41,7 @@ def convolution(
     """A convolution whose output is out_channels × map_size × map_size.
 
     Each of the outputs is a sum over kernel height × kernel width × in_channels /
-    groups products. ``batch_norm`` puts a scale and a shift per channel in the place of
+    groups products. ``batch_norm`` puts a scale and a shift per channel instead of
     the bias. Raises ValueError if a number is not a positive integer or groups don't
     divide the channels.
     """
@@ -133,7 +133,7 @@ def naive_inception(
 ) -> dict[str, Cost]:
     """The module of Figure 2a, without any 1×1 reduction or projection.
 
-    Its pooling branch costs nothing and hands on all its input: the output has
+    Its pooling branch costs nothing and passes on all its input: the output has
     ch1x1 + ch3x3 + ch5x5 + in_channels channels.
     """
     check_module(in_channels, widths, 5, False)
@@ -157,7 +157,7 @@ def auxiliary(in_channels: int, num_classes: int, *, batch_norm: bool = False) -
 def module_inputs(
     image_size: int = 224, pool4_kernel_size: int = 3
 ) -> dict[str, tuple[int, int]]:
-    """Of each of the nine modules: the channels that it reads, and its map's side.
+    """For the nine modules: the channels that it reads, and its map's side.
 
     Raises ValueError on images that are too small for the network.
     """

@@ -21,7 +21,7 @@ def interleaved(tasks: Mapping[Any, Callable[[], object]], rounds: int) -> pd.Da
     falls on all of them alike; compare columns row by row. In its turn a task is done
     twice, and the second time counts: the first one brings back what the others have
     pushed out. (oneDNN, which computes PyTorch's convolutions, keeps the last 1,024
-    kernels. Four GoogLeNets in training need more, and compile anew in every turn.)
+    kernels. Four GoogLeNets in training need more, and compile again in every turn.)
     Raises ValueError unless there is at least one task and one round.
     """
     if not tasks or rounds < 1:

@@ -116,7 +116,7 @@ def download_imagenet() -> GoogLeNet:
 
     Downloads 50 MB, once. Images: 224×224, (pixel − 0.5) / 0.5; see
     ``transform_input``. The file holds heads too, but they were never trained. Raises
-    ConnectionError without a network, with the way round it, and ValueError if what was
+    ConnectionError without a network, with a remedy, and ValueError if what was
     downloaded before is another file.
     """
     from torchvision.models import GoogLeNet_Weights

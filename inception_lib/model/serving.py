@@ -15,7 +15,7 @@ from .googlenet import GoogLeNet
 from .layers import BasicConv2d
 
 # A larger tensor is not kept by the C library for the next one: it is asked of the
-# system anew each time, page by page, which takes longer than to fill it.
+# system again each time, page by page, which takes longer than to fill it.
 MOST_BYTES = 2**25
 
 

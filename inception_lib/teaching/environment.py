@@ -1,4 +1,4 @@
-"""Will the notebooks run here? One finding per known trouble, each with a way out."""
+"""Will the notebooks run here? One finding per known trouble, each with a remedy."""
 
 import os
 import platform
@@ -71,13 +71,13 @@ def here() -> Situation:
 
 
 def check_environment(situation: Situation | None = None) -> list[Finding]:
-    """One finding per subject, good or with a way out; by default of this kernel."""
+    """One finding per subject, good or with what to do; by default of this kernel."""
     seen = situation or here()
     return [check(seen) for check in (_packages, _kernel, _sliders, _threads, _memory)]
 
 
 def report() -> None:
-    """Print the findings: a line each, and below a bad one the way out."""
+    """Print the findings: a line each, and below a bad one what to do."""
     everything = check_environment()
     for finding in everything:
         print(f"{'✓' if finding.good else '✗'} {finding.subject:9} {finding.what}")

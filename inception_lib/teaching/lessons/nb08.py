@@ -569,7 +569,7 @@ def draw_heads(history: pd.DataFrame) -> Drawing:
 def titles(
     names: Sequence[str], labels: Tensor, said: Tensor, classes: Sequence[str]
 ) -> list[str]:
-    """For each image its name, what it is and what the network called it."""
+    """By image, its name, what it is and what the network called it."""
     return [
         f"{name}: {classes[truth]}, called {classes[call]}"
         for name, truth, call in zip(names, labels.tolist(), said.tolist(), strict=True)
