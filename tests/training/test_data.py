@@ -2,11 +2,8 @@
 
 import csv
 import importlib.util
-import os
-import struct
 import subprocess
 import sys
-import zlib
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -167,176 +164,6 @@ def save(path: Path, mode: str, colour, size=(40, 40), **options) -> None:
     Image.new(mode, size, colour).save(path, **options)
 
 
-def odd_files(root: Path) -> tuple[dict[str, tuple], dict[str, str]]:
-    """Make them; returns each picture's colour, and the reason for each of the rest."""
-    good, bad = root / "good", root / "bad"
-    save(good / "plain.png", "RGB", RED)
-    save(good / "photo.jpg", "RGB", RED, quality=95)
-    save(good / "deep" / "deeper" / "nested.bmp", "RGB", RED)
-    save(good / "Ünïcode näme.PNG", "RGB", RED)
-    save(good / "really_a_png.jpg", "RGB", RED, format="PNG")
-    save(good / "no_suffix", "RGB", RED, format="PNG")
-    save(good / "grey.png", "L", GREY)
-    save(good / "bilevel.png", "1", 1)
-    save(good / "cmyk.jpg", "CMYK", (0, 255, 255, 0), quality=95)
-    save(good / "web.webp", "RGB", RED, lossless=True)
-    save(good / "scan.tif", "RGB", RED)
-    save(good / "half_clear.png", "RGBA", (*RED, 128))
-    save(good / "clear_grey.png", "LA", (GREY, 0))
-    colours = {
-        name: RED
-        for name in "plain.png photo.jpg deep/deeper/nested.bmp really_a_png.jpg "
-        "no_suffix web.webp scan.tif".split()
-    }
-    colours |= {
-        "Ünïcode näme.PNG": RED,
-        "grey.png": (GREY,) * 3,
-        "bilevel.png": (255,) * 3,
-        "cmyk.jpg": (255, 0, 0),
-        "half_clear.png": (227, 142, 147),
-        "clear_grey.png": (255,) * 3,
-    }
-
-    sixteen = np.full((40, 40), 77 * 257, np.uint16)
-    Image.fromarray(sixteen).save(good / "sixteen.png")
-    Image.fromarray(sixteen).save(good / "sixteen.tif")
-    Image.fromarray(sixteen.astype(np.int32)).save(good / "thirty_two.tif")
-    Image.fromarray(np.full((40, 40), 77 / 255, np.float32)).save(good / "float.tif")
-    for name in ("sixteen.png", "sixteen.tif", "thirty_two.tif", "float.tif"):
-        colours[name] = (77,) * 3
-
-    palette = Image.new("P", (40, 40), 1)
-    palette.putpalette([0, 0, 0, *RED])
-    palette.save(good / "palette.png")
-    palette.save(good / "clear_palette.png", transparency=bytes([255, 0]))
-    colours |= {"palette.png": RED, "clear_palette.png": (255,) * 3}
-
-    frames = [Image.new("RGB", (40, 40), c) for c in (RED, (0, 0, 255), (0, 255, 0))]
-    for name in ("animated.gif", "animated.webp", "pages.tif"):
-        options: dict = {"lossless": True} if name.endswith("webp") else {}
-        frames[0].save(good / name, save_all=True, append_images=frames[1:], **options)
-        colours[name] = RED
-
-    bad.mkdir()
-    whole = {}
-    noise = np.random.default_rng(0).integers(0, 256, (90, 90, 3), dtype=np.uint8)
-    for suffix in ("jpg", "png", "gif", "bmp", "tif", "webp"):
-        path = bad / f"cut_off.{suffix}"
-        Image.fromarray(noise).save(path)
-        whole[suffix] = path.read_bytes()
-        path.write_bytes(whole[suffix][: len(whole[suffix]) // 2])
-    damaged = bytearray(whole["png"])
-    damaged[len(damaged) // 2] ^= 255
-    (bad / "damaged.png").write_bytes(damaged)
-    (bad / "empty.png").touch()
-    (bad / "text.jpg").write_text("not a picture\n")
-    (bad / "notes.txt").write_text("nor this\n")
-    (bad / "Thumbs.db").write_bytes(bytes(512))
-    (bad / "drawing.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
-    (bad / "script.eps").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
-    (bad / "bomb.png").write_bytes(bomb(20_000, 20_000))
-    (bad / "small_bomb.png").write_bytes(bomb(10_000, 10_000))
-    Image.fromarray(np.full((9, 9), -5, np.int32)).save(bad / "negative.tif")
-    Image.fromarray(np.full((9, 9), np.nan, np.float32)).save(bad / "nan.tif")
-    save(root / "lost.png", "RGB", RED)
-    save(bad / ".hidden.png", "RGB", RED)
-    save(bad / ".ipynb_checkpoints" / "copy.png", "RGB", RED)
-    save(root / ".cache" / "copy.png", "RGB", RED)
-    reasons = {f"bad/cut_off.{suffix}": "damaged" for suffix in whole}
-    reasons |= {
-        "bad/damaged.png": "damaged",
-        "bad/empty.png": "empty",
-        "bad/bomb.png": "million pixels",
-        "bad/small_bomb.png": "million pixels",
-        "bad/negative.tif": "pixel values outside 0…65535",
-        "bad/nan.tif": "pixel values outside 0…1",
-        "lost.png": "in no class folder",
-    }
-    for name in ("text.jpg", "notes.txt", "Thumbs.db", "drawing.svg", "script.eps"):
-        reasons[f"bad/{name}"] = "no picture in a known format"
-    save(bad / "fine.png", "RGB", RED)
-    return colours, reasons
-
-
-def bomb(width: int, height: int) -> bytes:
-    """A tiny PNG that claims to be huge."""
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        checksum = zlib.crc32(kind + content)
-        return (
-            struct.pack(">I", len(content))
-            + kind
-            + content
-            + struct.pack(">I", checksum)
-        )
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(bytes(100)))
-        + chunk(b"IEND", b"")
-    )
-
-
-def test_every_odd_file_is_read_or_named(tmp_path):
-    colours, reasons = odd_files(tmp_path)
-    messages: list[str] = []
-    data = image_folder(tmp_path, image_size=16, report=messages.append)
-    assert data.images.shape == (len(colours) + 1, 3, 16, 16)
-    assert data.classes == ("bad", "good")
-    assert set(data.names) == {"bad/fine.png"} | {f"good/{name}" for name in colours}
-    for name, colour in colours.items():
-        pixels = data.images[data.names.index(f"good/{name}")]
-        off = (pixels.float() - torch.tensor(colour).view(3, 1, 1)).abs().max()
-        assert off <= (4 if name.endswith(".jpg") else 1), f"{name}: off by {off}"
-
-    (message,) = messages
-    head, *lines = message.splitlines()
-    assert f"{len(data)} pictures read, {len(reasons)} skipped" in head
-    for name, reason in reasons.items():
-        (line,) = [line for line in lines if name in line.split(": ")[1].split(", ")]
-        assert reason in line, f"{name}: {line}"
-    assert "hidden" not in message and "copy" not in message
-    assert len(colours) + len(reasons) >= 40
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a POSIX system")
-def test_links_and_pipes_are_not_followed(tmp_path):
-    root = tmp_path / "data"
-    for name in ("a", "b"):
-        save(root / name / "1.png", "RGB", RED)
-    save(tmp_path / "secret" / "outside.png", "RGB", RED)
-    (root / "a" / "link.png").symlink_to(tmp_path / "secret" / "outside.png")
-    (root / "a" / "dangling.png").symlink_to(tmp_path / "nothing")
-    (root / "b" / "loop").symlink_to(root)
-    (root / "c").symlink_to(tmp_path / "secret")
-    os.mkfifo(root / "a" / "pipe")
-    messages: list[str] = []
-    data = image_folder(root, 8, report=messages.append)
-    assert data.names == ("a/1.png", "b/1.png")
-    lines = messages[0].splitlines()
-    assert "4 × links are not followed" in messages[0] and "5 skipped" in lines[0]
-    assert any("not a regular file: a/pipe" in line for line in lines)
-
-
-def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
-    for name in ("a", "b"):
-        save(tmp_path / name / "1.png", "RGB", RED)
-    save(tmp_path / "b" / "secret.png", "RGB", RED)
-    original = Image.open
-
-    def guarded(path, **options):
-        if Path(path).name == "secret.png":
-            raise PermissionError(13, "Permission denied")
-        return original(path, **options)
-
-    monkeypatch.setattr(Image, "open", guarded)
-    messages: list[str] = []
-    assert len(image_folder(tmp_path, 8, report=messages.append)) == 2
-    assert "can't be read (Permission denied): b/secret.png" in messages[0]
-
-
 def test_grey_folders_have_one_channel_and_silence(tmp_path):
     save(tmp_path / "a" / "1.png", "L", 10)
     save(tmp_path / "b" / "1.png", "RGB", (9, 9, 9))  # grey, though stored in colour
@@ -355,23 +182,6 @@ def test_the_shorter_side_is_scaled_and_the_centre_cut(tmp_path):
     save(tmp_path / "b" / "strip.png", "L", 5, size=(1, 10_000))
     data = image_folder(tmp_path, 25)
     assert (data.images[:2] == 200).all() and (data.images[2] == 5).all()
-
-
-def test_photographs_are_turned_upright(tmp_path):
-    left_white = np.zeros((32, 32, 3), np.uint8)
-    left_white[:, :16] = 255
-    for orientation, name in ((1, "a"), (6, "b")):
-        (tmp_path / name).mkdir()
-        exif = Image.Exif()
-        exif[0x0112] = orientation
-        for suffix in ("jpg", "png"):
-            picture = Image.fromarray(left_white)
-            picture.save(tmp_path / name / f"1.{suffix}", exif=exif)
-    data = image_folder(tmp_path, 32)
-    upright, turned = data.images[:2, 0].float(), data.images[2:, 0].float()
-    assert (upright[:, :, :14] > 240).all() and (upright[:, :, 18:] < 15).all()
-    # Orientation 6 is shown a quarter turn clockwise: left becomes top.
-    assert (turned[:, :14] > 240).all() and (turned[:, 18:] < 15).all()
 
 
 def test_a_folder_is_read_alike_wherever_it_lies(tmp_path):

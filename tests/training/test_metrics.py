@@ -1,4 +1,4 @@
-"""The scores against scikit-learn's, and what bad input is told."""
+"""Scores against scikit-learn's, calibration against arithmetic by hand, bad input."""
 
 import pytest
 import sklearn.metrics as sk
@@ -72,3 +72,68 @@ def test_standard_error_is_the_spread_of_repeated_draws():
     draws = torch.rand(20_000, 656, generator=torch.Generator().manual_seed(2)) < 0.83
     spread = draws.double().mean(1).std().item()
     assert metrics.standard_error(0.83, 656) == pytest.approx(spread, rel=0.03)
+
+
+# --- calibration ----------------------------------------------------------------------
+
+
+def answers(sure: float, right: int, of: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """``of`` answers with confidence ``sure``, ``right`` of them right."""
+    probabilities = torch.tensor([[1 - sure, sure]]).repeat(of, 1)
+    labels = torch.tensor([1] * right + [0] * (of - right))
+    return probabilities, labels
+
+
+def test_a_row_per_tenth_of_confidence():
+    low, high = answers(0.62, 3, 5), answers(0.97, 9, 10)
+    probabilities, labels = map(torch.cat, zip(low, high, strict=True))
+    table = metrics.reliability(probabilities, labels)
+    assert table["from"].tolist() == [0.6, 0.9]
+    assert table["confidence"].tolist() == pytest.approx([0.62, 0.97])
+    assert table["accuracy"].tolist() == pytest.approx([0.6, 0.9])
+    assert table["count"].tolist() == [5, 10]
+
+
+def test_certainty_has_a_row():
+    assert metrics.reliability(*answers(1.0, 4, 4))["from"].tolist() == [0.9]
+    with pytest.raises(ValueError, match="bins must be a positive integer"):
+        metrics.reliability(*answers(0.9, 1, 2), bins=0)
+
+
+def test_the_error_is_the_mean_distance():
+    low, high = answers(0.62, 3, 5), answers(0.97, 9, 10)
+    probabilities, labels = map(torch.cat, zip(low, high, strict=True))
+    expected = (5 * 0.02 + 10 * 0.07) / 15
+    found = metrics.calibration_error(probabilities, labels)
+    assert found == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("true", [0.5, 1.0, 2.5])
+def test_the_temperature_of_a_known_cooling_is_found(true):
+    """Targets are exact probabilities; the answers are those, cooled by ``true``."""
+    torch.manual_seed(0)
+    logits = torch.randn(500, 3, dtype=torch.float64)
+    answer = (true * logits).softmax(1)
+    assert metrics.fit_temperature(answer, logits.softmax(1)) == pytest.approx(
+        true, rel=1e-3
+    )
+
+
+def test_two_thirds_right_at_any_confidence_becomes_two_thirds():
+    probabilities, labels = answers(0.99, 20, 30)
+    temperature = metrics.fit_temperature(probabilities, labels)
+    mended = metrics.with_temperature(probabilities, temperature)
+    assert mended[:, 1] == pytest.approx(torch.full((30,), 2 / 3), abs=1e-3)
+
+
+def test_a_temperature_changes_no_answer():
+    p = torch.rand(50, 4).softmax(1)
+    assert torch.equal(metrics.with_temperature(p, 3.0).argmax(1), p.argmax(1))
+    torch.testing.assert_close(metrics.with_temperature(p, 1.0), p)
+    with pytest.raises(ValueError, match="temperature must be positive, got 0"):
+        metrics.with_temperature(p, 0)
+
+
+def test_certain_and_wrong_stays_finite():
+    probabilities, labels = answers(1.0, 5, 10)
+    assert metrics.fit_temperature(probabilities, labels) == 20
