@@ -1,5 +1,8 @@
-"""Which outputs of a notebook must be the same after every run, and what they are."""
+"""Which outputs of a notebook must be the same after every run, and what they are;
+which of its cells take long, and which cells need those.
+"""
 
+import ast
 from pathlib import Path
 
 import nbformat
@@ -8,6 +11,15 @@ from nbformat import NotebookNode
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 IGNORED = "nbval-ignore-output"
 WIDGET = "application/vnd.jupyter.widget-view+json"
+# Cells that train or measure for up to a minute. 07, where nearly all needs the
+# training, is interrupted and run in a browser.
+LONG = {
+    "03_global_average_pooling": {"03-trained", "03-results", "03-other-sizes"},
+    "04_auxiliary_classifiers": {"04-live-run"},
+    "06_solar_cells": {"06-honest"},
+    "08_looking_inside": {"08-ablate", "08-delete", "08-shuffled", "08-cascade"},
+    "09_your_own_images": {"09-measure"},
+}
 
 
 def read(name: str) -> NotebookNode:
@@ -36,3 +48,31 @@ def shown(cell: NotebookNode) -> list:
             kinds = {k for k in output.data if k != WIDGET and k[:6] != "image/"}
             outputs.append(("data", {kind: output.data[kind] for kind in kinds}))
     return outputs
+
+
+def needing(cells: list[NotebookNode], chosen: set[str]) -> set[str]:
+    """The chosen cells and all that use a name which only these have set."""
+    lost: set[str] = set()
+    found = set()
+    for cell in cells:
+        names = [n for n in ast.walk(ast.parse(cell.source)) if isinstance(n, ast.Name)]
+        read = {name.id for name in names if isinstance(name.ctx, ast.Load)}
+        written = {name.id for name in names if isinstance(name.ctx, ast.Store)}
+        if cell.id in chosen or read & lost:
+            found.add(cell.id)
+            lost |= written
+        else:
+            lost -= written
+    return found
+
+
+def no_widget_needs(name: str, cells: list[NotebookNode]) -> set[str]:
+    """Of the notebook's long cells, with all that need them, those that no widget
+    needs.
+    """
+    widgets = {cell.id for cell in cells if "VBox(" in str(cell.outputs)}
+    found: set[str] = set()
+    for one in LONG.get(name, ()):
+        without = needing(cells, {one})
+        found |= set() if without & widgets else without
+    return found

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import nbformat
 import pytest
+from checked_outputs import code, no_widget_needs
 from playwright.sync_api import sync_playwright
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
@@ -142,8 +143,12 @@ def serve(home: Path, folder: Path, prefix: Sequence[str] = ()) -> Iterator[Lab]
 
 
 def copy_without_outputs(path: Path, folder: Path) -> None:
-    """So that whatever the browser shows was made there."""
+    """So that whatever the browser shows was made there; without the cells that take
+    long and that no widget needs: nbval runs those.
+    """
     notebook = nbformat.read(path, as_version=4)
+    left_out = no_widget_needs(path.stem, code(notebook))
+    notebook.cells = [cell for cell in notebook.cells if cell.id not in left_out]
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None

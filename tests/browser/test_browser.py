@@ -44,7 +44,8 @@ def test_runs_and_its_sliders_move(notebook, lab, page, capsys):
     assert "Error displaying widget" not in text
     assert "interactive(children=" not in text
     outputs = compared(code(on_the_page(page)))
-    assert outputs == compared(code(nbformat.read(notebook, as_version=4)))
+    committed = compared(code(nbformat.read(notebook, as_version=4)))
+    assert outputs == {cell: committed[cell] for cell in outputs} and outputs
 
     # The buttons first: a slider at its end may leave them nothing to change.
     clicks = [

@@ -9,9 +9,9 @@ import nbformat
 import pytest
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-# The notebook's number, a piece of its text with {} for the numbers, and the function
-# that computes them.
-Case = tuple[str, str, Callable[[], object]]
+# Of each notebook pieces of its text, with {} for the numbers, and the functions that
+# compute them.
+Cases = dict[str, dict[str, Callable[[], object]]]
 
 
 @cache
@@ -36,12 +36,16 @@ def sets() -> list[int]:
     return [int(n) for n in re.findall(r"(\d+) to ", shown("07", "07-data"))]
 
 
-def parametrize(cases: list[Case]):
-    ids = [f"{name}-{piece[:40]}" for name, piece, _ in cases]
-    return pytest.mark.parametrize(("name", "piece", "compute"), cases, ids=ids)
+def parametrize(cases: Cases):
+    rows = [(name, *case) for name, pieces in cases.items() for case in pieces.items()]
+    ids = [f"{name}-{piece[:40]}" for name, piece, _ in rows]
+    return pytest.mark.parametrize(("name", "piece", "compute"), rows, ids=ids)
+
+
+def filled(piece: str, compute: Callable[[], object]) -> str:
+    values = compute()
+    return piece.format(*(values if isinstance(values, tuple) else (values,)))
 
 
 def check(name: str, piece: str, compute: Callable[[], object]) -> None:
-    values = compute()
-    values = values if isinstance(values, tuple) else (values,)
-    assert piece.format(*values) in text(name)
+    assert filled(piece, compute) in text(name)

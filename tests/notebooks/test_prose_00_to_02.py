@@ -45,7 +45,7 @@ def before_3a(kind):
 
 
 def module(name, widths=None):
-    """What a module costs; ``widths`` in the place of the paper's."""
+    """What a module costs; ``widths`` instead of the paper's."""
     channels, side = costs.module_inputs()[name]
     parts = costs.inception(channels, widths or GOOGLENET_WIDTHS[name], side)
     return sum(parts.values())
@@ -77,220 +77,113 @@ def map_behind(kernel_size, padding):
     return layer(torch.zeros(1, 1, 28, 28)).shape[-1]
 
 
-CASES = [
-    # ------------------------------------------------------------------ 00 start here
-    (
-        "00",
-        "{} layers with parameters (section 5 of the paper) instead of {}.",
-        lambda: (depth(GOOGLENET), depth(ALEXNET)),
-    ),
-    (
-        "00",
-        "in its {} convolutions, or in the {}",
-        lambda: (
+CASES: prose.Cases = {
+    "00": {
+        "{} layers with parameters (section 5": lambda: depth(GOOGLENET),
+        "of the paper) instead of {}.": lambda: depth(ALEXNET),
+        "in its {} convolutions, or in the {}": lambda: (
             WORDS[len(convolutions(ALEXNET))],
             WORDS[depth(ALEXNET) - len(convolutions(ALEXNET))],
         ),
-    ),
-    (
-        "00",
-        "**{} convolutions instead of {}**, with only {:.1f} times their",
-        lambda: (
+        "**{} convolutions instead of {}**, with only {:.1f} times": lambda: (
             len(convolutions(GOOGLENET)),
             len(convolutions(ALEXNET)),
             sum(map(count, convolutions(GOOGLENET)))
             / sum(map(count, convolutions(ALEXNET))),
         ),
-    ),
-    (
-        "00",
-        "even without the last layer it is {:.0f}.",
-        lambda: (count(GOOGLENET) - count(GOOGLENET.fc)) / 1e6,
-    ),
-    (
-        "00",
-        "**almost {} times smaller**",
-        lambda: WORDS[-(-count(ALEXNET) // count(GOOGLENET))],
-    ),
-    (
-        "00",
-        "from {0} to {1} channels has 5·5·{0}·{1} weights. In its module 4b, GoogLeNet "
-        "first squeezes the {0} channels through {2}",
-        lambda: (costs.module_inputs()["4b"][0], W4B.ch5x5, W4B.ch5x5red),
-    ),
-    (
-        "00",
-        "Up to a width of {} the bottleneck",
-        lambda: costs.break_even_width(512, 64, 5),
-    ),
-    (
-        "00",
-        "In front of a 1×1 the limit falls to {}",
-        lambda: costs.break_even_width(512, 64, 1),
-    ),
-    (
-        "00",
-        "3a, leads {} channels to {} with a 5×5",
-        lambda: (costs.module_inputs()["3a"][0], W3A.ch5x5),
-    ),
-    (
-        "00",
-        "Yours has {:,} pictures",
-        lambda: len(
+        "even without the last layer it is {:.0f}.": lambda: (
+            (count(GOOGLENET) - count(GOOGLENET.fc)) / 1e6
+        ),
+        "**almost {} times smaller**": lambda: WORDS[
+            -(-count(ALEXNET) // count(GOOGLENET))
+        ],
+        "In front of a 1×1 the limit falls to {}": lambda: costs.break_even_width(
+            512, 64, 1
+        ),
+        "3a, leads {} channels to {} with a 5×5": lambda: (
+            costs.module_inputs()["3a"][0],
+            W3A.ch5x5,
+        ),
+        "Yours has {:,} pictures": lambda: len(
             (Path(elpv_dataset).parent / "data/labels.csv").read_text().splitlines()
         ),
-    ),
-    (
-        "00",
-        "{0} numbers come in, and each output has {0} weights",
-        lambda: GOOGLENET.fc.in_features,
-    ),
-    # ------------------------------------------------------------------ 01 bottleneck
-    (
-        "01",
-        "from {0} channels to {1} with a 5×5 convolution, on a {2}×{2} map.",
-        lambda: (
-            costs.module_inputs()["4b"][0],
-            W4B.ch5x5,
-            costs.module_inputs()["4b"][1],
+    },
+    "01": {
+        "puts a 1×1 to {} channels in front": lambda: W4B.ch5x5red,
+        "(b) To {}, close to the 512": lambda: costs.break_even_width(512, 64, 11),
+        "(c) Yes, up to a width of {}:": lambda: costs.break_even_width(512, 64, 1),
+        "before its 5×5: {} in all": lambda: 2 * len(GOOGLENET_WIDTHS),
+    },
+    "02": {
+        "through {} convolutions and {} poolings": lambda: (
+            WORDS[before_3a("conv")],
+            WORDS[before_3a("maxpool")],
         ),
-    ),
-    ("01", "puts a 1×1 to {} channels in front", lambda: W4B.ch5x5red),
-    (
-        "01",
-        "(b) To {}, close to the 512",
-        lambda: costs.break_even_width(512, 64, 11),
-    ),
-    (
-        "01",
-        "(c) Yes, up to a width of {}:",
-        lambda: costs.break_even_width(512, 64, 1),
-    ),
-    ("01", "before its 5×5: {} in all", lambda: 2 * len(GOOGLENET_WIDTHS)),
-    # ---------------------------------------------------------- 02 inception module
-    (
-        "02",
-        "through {} convolutions and {} poolings",
-        lambda: (WORDS[before_3a("conv")], WORDS[before_3a("maxpool")]),
-    ),
-    (
-        "02",
-        "narrows {} channels to {} before the 3×3",
-        lambda: (costs.module_inputs()["3a"][0], W3A.ch3x3red),
-    ),
-    ("02", "the 3×3 would have left {0}×{0}", lambda: map_behind(3, padding=0)),
-    ("02", "so it gets only {} channels to read", lambda: W3A.ch5x5red),
-    (
-        "02",
-        "so that {} channels leave and not {}",
-        lambda: (W3A.pool_proj, costs.module_inputs()["3a"][0]),
-    ),
-    (
-        "02",
-        "{} + {} + {} + {} = {}: the two reductions stay inside",
-        lambda: (W3A.ch1x1, W3A.ch3x3, W3A.ch5x5, W3A.pool_proj, W3A.out_channels),
-    ),
-    (
-        "02",
-        "1 leaves {}, and 2 makes {}",
-        lambda: (map_behind(4, padding=1), map_behind(4, padding=2)),
-    ),
-    (
-        "02",
-        "The 3×3 branch takes {:.0f} % of the multiply-adds.",
-        lambda: 100 * branch(W3B, "3x3") / module("3b").multiply_adds,
-    ),
-    (
-        "02",
-        "costs {:.1f} times as much as all four branches",
-        lambda: (
+        "the 3×3 would have left {0}×{0}": lambda: map_behind(3, padding=0),
+        "so it gets only {} channels to read": lambda: W3A.ch5x5red,
+        "1 leaves {}, and 2 makes {}": lambda: (
+            map_behind(4, padding=1),
+            map_behind(4, padding=2),
+        ),
+        "The 3×3 branch takes {:.0f} % of the multiply-adds.": lambda: (
+            100 * branch(W3B, "3x3") / module("3b").multiply_adds
+        ),
+        "costs {:.1f} times as much as all four branches": lambda: (
             costs.convolution(256, W3B.out_channels, 3, 28).multiply_adds
             / module("3b").multiply_adds
         ),
-    ),
-    (
-        "02",
-        "the parameters grow {:.1f} times",
-        lambda: module("5b").parameters / module("3a").parameters,
-    ),
-    (
-        "02",
-        "the map has {} times fewer",
-        lambda: (costs.module_inputs()["3a"][1] // costs.module_inputs()["5b"][1]) ** 2,
-    ),
-    (
-        "02",
-        "With {} channels in *5×5 reduce*, the 5×5 branch of 3b costs {:.0f} million "
-        "multiply-adds, more than the naive 5×5 ({:.0f}) and the whole of 3b ({:.0f}).",
-        lambda: (
+        "the parameters grow {:.1f} times": lambda: (
+            module("5b").parameters / module("3a").parameters
+        ),
+        "the map has {} times fewer": lambda: (
+            (costs.module_inputs()["3a"][1] // costs.module_inputs()["5b"][1]) ** 2
+        ),
+        (
+            "With {} channels in *5×5 reduce*, the 5×5 branch of 3b costs {:.0f} "
+            "million multiply-adds, more than the naive 5×5 ({:.0f}) and the whole of "
+            "3b ({:.0f})."
+        ): lambda: (
             costs.module_inputs()["3b"][0],
             branch(replace(W3B, ch5x5red=256), "5x5") / 1e6,
             branch(W3B, "5x5", naive=True) / 1e6,
             module("3b").multiply_adds / 1e6,
         ),
-    ),
-    (
-        "02",
-        "{0} + {0} weights instead of {1}, a saving of {2:.0f} %",
-        lambda: (3**2, 5**2, 100 - 100 * 2 * 3**2 / 5**2),
-    ),
-    (
-        "02",
-        "the growing ({0} → {1}), and the second works at full width ({1} → {1})",
-        lambda: (W3A.ch5x5red, W3A.ch5x5),
-    ),
-    (
-        "02",
-        "from {:.0f} % more in 3a and 4d to {:.0f} % in 4e and 5a",
-        lambda: (min(map(two_3x3, GOOGLENET_WIDTHS)) - 100, two_3x3("4e") - 100),
-    ),
-    (
-        "02",
-        "single 3×3 saves {:.0f} %",
-        lambda: 100 - dearer("3a", (W3A.ch5x5red, W3A.ch5x5, 3)),
-    ),
-    (
-        "02",
-        "two 3×3 should stand at {:.0f} and one at {:.0f}",
-        lambda: (two_3x3("3a"), dearer("3a", (W3A.ch5x5red, W3A.ch5x5, 3))),
-    ),
-    (
-        "02",
-        "One module mixes receptive fields of {} to {} pixels",
-        lambda: (VIEWS["3a"]["1x1"].smallest, VIEWS["3a"]["5x5"].largest),
-    ),
-    (
-        "02",
-        "The smallest, {} pixels, are a third",
-        lambda: VIEWS["5b"]["1x1"].smallest,
-    ),
-    ("02", "The largest, {}, would", lambda: VIEWS["5b"]["5x5"].largest),
-    ("02", "it has {:.0f} % fewer weights", lambda: 100 - two_3x3("3a", between=16)),
-    (
-        "02",
-        "It reads {0} channels on a {1}×{1} map.",
-        lambda: costs.module_inputs()["3b"],
-    ),
-    (
-        "02",
-        "outputs **{}** channels",
-        lambda: W3B.out_channels,
-    ),
-    (
-        "02",
-        "of what it does in 3b: 1×1 {:.0f}, 3×3 {:.0f}, 5×5 {:.0f}, pooling {:.0f}.",
-        lambda: tuple(w / 2 for w in (W3B.ch1x1, W3B.ch3x3, W3B.ch5x5, W3B.pool_proj)),
-    ),
-    (
-        "02",
-        "It costs {:.0f} % of 3b.",
-        lambda: (
+        "{0} + {0} weights instead of {1}, a saving of {2:.0f} %": lambda: (
+            3**2,
+            5**2,
+            100 - 100 * 2 * 3**2 / 5**2,
+        ),
+        "growing ({0} → {1}), and the second works at full width ({1} → {1})": lambda: (
+            W3A.ch5x5red,
+            W3A.ch5x5,
+        ),
+        "from {:.0f} % more in 3a and 4d to {:.0f} % in 4e and 5a": lambda: (
+            min(map(two_3x3, GOOGLENET_WIDTHS)) - 100,
+            two_3x3("4e") - 100,
+        ),
+        "single 3×3 saves {:.0f} %": lambda: (
+            100 - dearer("3a", (W3A.ch5x5red, W3A.ch5x5, 3))
+        ),
+        "two 3×3 should stand at {:.0f} and one at {:.0f}": lambda: (
+            two_3x3("3a"),
+            dearer("3a", (W3A.ch5x5red, W3A.ch5x5, 3)),
+        ),
+        "One module mixes receptive fields of {} to {} pixels": lambda: (
+            VIEWS["3a"]["1x1"].smallest,
+            VIEWS["3a"]["5x5"].largest,
+        ),
+        "The smallest, {} pixels, are a third": lambda: VIEWS["5b"]["1x1"].smallest,
+        "it has {:.0f} % fewer weights": lambda: 100 - two_3x3("3a", between=16),
+        "it does in 3b: 1×1 {:.0f}, 3×3 {:.0f}, 5×5 {:.0f}, pooling {:.0f}.": lambda: (
+            tuple(w / 2 for w in (W3B.ch1x1, W3B.ch3x3, W3B.ch5x5, W3B.pool_proj))
+        ),
+        "It costs {:.0f} % of 3b.": lambda: (
             100
             * module("3b", BranchWidths(256, 16, 128, 8, 64, 32)).multiply_adds
             / module("3b").multiply_adds
         ),
-    ),
-]
+    },
+}
 
 
 @prose.parametrize(CASES)

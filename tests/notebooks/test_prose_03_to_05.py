@@ -123,80 +123,45 @@ def early_batch():
     return int(found[1])
 
 
-CASES = [
-    # ---------------------------------------------------- 03 global average pooling
-    (
-        "03",
-        "would outweigh the {} convolutions in front of it {} times over",
-        lambda: (convolutions()[0], round(FLAT.parameters / convolutions()[1])),
-    ),
-    (
-        "03",
-        "even flattened, they are {:.0f} % of those of the convolutions",
-        lambda: (
+CASES: prose.Cases = {
+    "03": {
+        "would outweigh the {} convolutions in front of it {} times over": lambda: (
+            convolutions()[0],
+            round(FLAT.parameters / convolutions()[1]),
+        ),
+        "even flattened, they are {:.0f} % of those of the convolutions": lambda: (
             100
             * FLAT.multiply_adds
             / sum(ROWS[row].multiply_adds for row in ROWS if row != "linear")
         ),
-    ),
-    (
-        "03",
-        "at 14 there are {} times as many",
-        lambda: {4: "four"}[costs.linear(14**2, 1).multiply_adds / 7**2],
-    ),
-    (
-        "03",
-        "the first {} layers of GoogLeNet, up to module 3b",
-        lambda: {7: "seven"}[
+        "at 14 there are {} times as many": lambda: {4: "four"}[
+            costs.linear(14**2, 1).multiply_adds / 7**2
+        ],
+        "the first {} layers of GoogLeNet, up to module 3b": lambda: {7: "seven"}[
             [name for name, _ in on_meta(GoogLeNet).named_children()].index(
                 "inception3b"
             )
             + 1
         ],
-    ),
-    (
-        "03",
-        "{0} channels on {1}×{1} places",
-        lambda: costs.module_inputs(80)["4a"],
-    ),
-    (
-        "03",
-        "ending has {} times as many weights",
-        lambda: costs.module_inputs(80)["4a"][1] ** 2,
-    ),
-    ("03", "{} images to judge by", lambda: prose.sets()[1]),
-    (
-        "03",
-        "more than {} of VGG-16's {:.0f} million parameters",
-        lambda: (
+        "ending has {} times as many weights": lambda: (
+            costs.module_inputs(80)["4a"][1] ** 2
+        ),
+        "more than {} of VGG-16's {:.0f} million parameters": lambda: (
             {True: "two thirds"}[vgg_saved() > 2 / 3],
             vgg_parameters() / 1e6,
         ),
-    ),
-    # ----------------------------------------------------- 04 auxiliary classifiers
-    ("04", "from {:.2f}, that of tossing a coin", lambda: math.log(2)),
-    (
-        "04",
-        "{} million parameters could learn",
-        lambda: {6: "Six"}[
+    },
+    "04": {
+        "from {:.2f}, that of tossing a coin": lambda: math.log(2),
+        "{} million parameters could learn": lambda: {6: "Six"}[
             round(sum(costs.googlenet(2, aux_logits=False).values()).parameters / 1e6)
         ],
-    ),
-    (
-        "04",
-        "layer's {:,} weights changes at all",
-        lambda: costs.convolution(3, 64, 7, bias=False).parameters,
-    ),
-    ("04", r"shrinks by $\sqrt 6 \approx {:.1f}$", lambda: 6**0.5),
-    (
-        "04",
-        "about {} powers of ten",
-        lambda: {5: "five"}[round(powers_of_ten_lost())],
-    ),
-    (
-        "04",
-        "{} times PyTorch's, which makes up",
-        lambda: {6: "six"}[
+        "layer's {:,} weights changes at all": lambda: (
+            costs.convolution(3, 64, 7, bias=False).parameters
+        ),
+        r"shrinks by $\sqrt 6 \approx {:.1f}$": lambda: 6**0.5,
+        "about {} powers of ten": lambda: {5: "five"}[round(powers_of_ten_lost())],
+        "{} times PyTorch's, which makes up": lambda: {6: "six"}[
             round(
                 (
                     BasicConv2d(256, 256, 3).conv.weight.var()
@@ -204,43 +169,16 @@ CASES = [
                 ).item()
             )
         ],
-    ),
-    (
-        "04",
-        "{} of the head's parameters are in the layer with 1024 outputs",
-        lambda: {66: "Two thirds"}[
-            round(
-                100
-                * costs.linear(128 * 4 * 4, 1024).parameters
-                / costs.auxiliary(512, 1000).parameters
-            )
-        ],
-    ),
-    (
-        "04",
-        "{} steps. Will the network",
-        lambda: prose.sets()[0] // 3 // early_batch(),
-    ),
-    (
-        "04",
-        "that is never less than {} in {}",
-        lambda: nb04.permutations([3, 4, 5], [0, 1, 2]),
-    ),
-    (
-        "04",
-        "pictures grow, from {} to {} to {} pixels",
-        lambda: tuple(sorted(set(image_sizes(RECIPE, RECIPE.epochs)))),
-    ),
-    # ----------------------------------------------------------------- 05 googlenet
-    (
-        "05",
-        "{0} × {1} × {1} = 3 × 224 × 224",
-        as_many_numbers_as_the_image,
-    ),
-    (
-        "05",
-        "poolings and concatenations make {}",
-        lambda: sum(
+        "{} steps. Will the network": lambda: prose.sets()[0] // 3 // early_batch(),
+        "that is never less than {} in {}": lambda: nb04.permutations(
+            [3, 4, 5], [0, 1, 2]
+        ),
+        "pictures grow, from {} to {} to {} pixels": lambda: tuple(
+            sorted(set(image_sizes(RECIPE, RECIPE.epochs)))
+        ),
+    },
+    "05": {
+        "poolings and concatenations make {}": lambda: sum(
             isinstance(
                 layer,
                 torch.nn.Conv2d
@@ -250,117 +188,68 @@ CASES = [
             )
             for layer in on_meta(lambda: GoogLeNet(aux_logits=False)).modules()
         ),
-    ),
-    (
-        "05",
-        "One layer of {}, the linear one, keeps {} % of the parameters",
-        lambda: (
+        "One layer of {}, the linear one, keeps {} % of the parameters": lambda: (
             convolutions()[0] + 1,
             share_of_linear(on_meta(lambda: GoogLeNet(aux_logits=False))),
         ),
-    ),
-    (
-        "05",
-        "AlexNet's three linear layers keep {} %",
-        lambda: share_of_linear(on_meta(torchvision.models.alexnet)),
-    ),
-    (
-        "05",
-        "**5a**, whose widths give {:.0f} % less than is printed",
-        lambda: 100 * (1 - operations("5a") / PRINTED_M["5a"]),
-    ),
-    ("05", "{} of twelve.", lambda: {10: "Ten"}[operations_that_fit()]),
-    (
-        "05",
-        "with them, the last row would be {:.0f}K",
-        lambda: ROWS["linear"].parameters / 1024,
-    ),
-    (
-        "05",
-        "With K = 1000, {} of the {} rows would fit",
-        lambda: ({0: "none"}[rows_that_fit(1000)], len(ROWS)),
-    ),
-    ("05", "within one K: {} of 12", lambda: rows_that_fit(1024)),
-    (
-        "05",
-        "{} of 12 numbers for the operations, {} of 12 for the parameters",
-        lambda: (operations_that_fit(), rows_that_fit(1024)),
-    ),
-    (
-        "05",
-        "in units of 1024 they'd be rounded to {}K",
-        lambda: "".join(
+        "AlexNet's three linear layers keep {} %": lambda: share_of_linear(
+            on_meta(torchvision.models.alexnet)
+        ),
+        "**5a**, whose widths give {:.0f} % less than is printed": lambda: (
+            100 * (1 - operations("5a") / PRINTED_M["5a"])
+        ),
+        "{} of twelve.": lambda: {10: "Ten"}[operations_that_fit()],
+        "with them, the last row would be {:.0f}K": lambda: (
+            ROWS["linear"].parameters / 1024
+        ),
+        "With K = 1000, {} of the {} rows would fit": lambda: (
+            {0: "none"}[rows_that_fit(1000)],
+            len(ROWS),
+        ),
+        "within one K: {} of 12": lambda: rows_that_fit(1024),
+        "{} of 12 numbers for the operations, {} of 12 for the parameters": lambda: (
+            operations_that_fit(),
+            rows_that_fit(1024),
+        ),
+        "in units of 1024 they'd be rounded to {}K": lambda: "".join(
             {
                 f"{cost.parameters / 1024:.1f}"
                 for cost in (FIRST_ROW[0], FIRST_ROW[1] + FIRST_ROW[2])
             }
         ),
-    ),
-    (
-        "05",
-        "so it would really cost {:.0f}M",
-        lambda: (2 * FIRST_ROW[1].multiply_adds + FIRST_ROW[2].multiply_adds) / 1e6,
-    ),
-    (
-        "05",
-        "The reductions alone buy a factor of {:.1f}",
-        lambda: explosion()[1] / explosion()[0],
-    ),
-    (
-        "05",
-        "The naive stack costs {:.0f} times as much",
-        lambda: explosion()[2] / explosion()[0],
-    ),
-    (
-        "05",
-        "adds up to {:,.1f} K: there are the",
-        lambda: PRINTED_K.sum(),
-    ),
-    (
-        "05",
-        "that is {:.2f} million, as a K is 1024",
-        lambda: PRINTED_K.sum() * 1024 / 1e6,
-    ),
-    (
-        "05",
-        "by {:,} biases",
-        lambda: sum(ROWS.values()).parameters - sum(map(weights, ROWS)),
-    ),
-    (
-        "05",
-        "the dense first row included, they are {:,.0f} M",
-        lambda: sum(map(operations, ROWS)),
-    ),
-    (
-        "05",
-        "a scale and a shift per channel, {:,} parameters more",
-        lambda: (
+        "so it would really cost {:.0f}M": lambda: (
+            (2 * FIRST_ROW[1].multiply_adds + FIRST_ROW[2].multiply_adds) / 1e6
+        ),
+        "The reductions alone buy a factor of {:.1f}": lambda: (
+            explosion()[1] / explosion()[0]
+        ),
+        "The naive stack costs {:.0f} times as much": lambda: (
+            explosion()[2] / explosion()[0]
+        ),
+        "that is {:.2f} million, as a K is 1024": lambda: PRINTED_K.sum() * 1024 / 1e6,
+        "by {:,} biases": lambda: (
+            sum(ROWS.values()).parameters - sum(map(weights, ROWS))
+        ),
+        "the dense first row included, they are {:,.0f} M": lambda: sum(
+            map(operations, ROWS)
+        ),
+        "a scale and a shift per channel, {:,} parameters more": lambda: (
             sum(costs.googlenet(aux_logits=False, batch_norm=True).values()).parameters
             - sum(ROWS.values()).parameters
         ),
-    ),
-    (
-        "05",
-        "You have to save {} × 1024 = {:,.0f} weights",
-        lambda: (
+        "You have to save {} × 1024 = {:,.0f} weights": lambda: (
             weights("4a") / 1024 - PRINTED_K["4a"],
             weights("4a") - PRINTED_K["4a"] * 1024,
         ),
-    ),
-    (
-        "05",
-        "4a would then output {} channels, and the same row prints {}",
-        lambda: (
+        "4a would then output {} channels, and the same row prints {}": lambda: (
             replace(GOOGLENET_WIDTHS["4a"], ch5x5=40).out_channels,
             TABLE.loc["4a", "output_channels"],
         ),
-    ),
-    (
-        "05",
-        "a *3×3 reduce* of {} would satisfy all",
-        lambda: dict(widths_that_fit_4a())["ch3x3red"],
-    ),
-]
+        "a *3×3 reduce* of {} would satisfy all": lambda: dict(widths_that_fit_4a())[
+            "ch3x3red"
+        ],
+    },
+}
 
 
 @prose.parametrize(CASES)

@@ -1,7 +1,6 @@
 """Numbers that the text of these notebooks states and no cell beside it prints."""
 
 import re
-from dataclasses import replace
 from functools import cache
 
 import lesson_tables
@@ -126,218 +125,100 @@ def borrowed():
     return images.min(), images.max(), lesson_tables.STEPS
 
 
-CASES = [
-    # ----------------------------------------------------------------- 06 solar cells
-    ("06", "Shrink the cell to {0}×{0} pixels", lambda: (baseline.HOG_SIZE,)),
-    ("06", "in each square of {}×{}", lambda: baseline.HOG["pixels_per_cell"]),
-    ("06", "in which of {} directions", lambda: baseline.HOG["orientations"]),
-    ("06", "that makes {:,} numbers per cell", lambda: baseline.HOG_FEATURES),
-    ("06", "2,624 cells of 44 panels are about {} each", lambda: round(2624 / 44)),
-    (
-        "06",
-        "{} the test set.",
-        lambda: ["", "About", "About twice"][
+CASES: prose.Cases = {
+    "06": {
+        "Shrink the cell to {0}×{0} pixels": lambda: (baseline.HOG_SIZE,),
+        "in each square of {}×{}": lambda: baseline.HOG["pixels_per_cell"],
+        "in which of {} directions": lambda: baseline.HOG["orientations"],
+        "that makes {:,} numbers per cell": lambda: baseline.HOG_FEATURES,
+        "2,624 cells of 44 panels are about {} each": lambda: round(2624 / 44),
+        "{} the test set.": lambda: ["", "About", "About twice"][
             round(0.85 * 0.15 / 0.01**2 / prose.sets()[2])
         ],
-    ),
-    # -------------------------------------------------------------------- 07 training
-    (
-        "07",
-        "Before the loop does it {:,} times",
-        lambda: RECIPE.epochs * (prose.sets()[0] // RECIPE.batch_size),
-    ),
-    (
-        "07",
-        "AdamW with a learning rate of {} at its peak",
-        lambda: replace(RECIPE, optimizer="adamw").peak_lr,
-    ),
-    (
-        "07",
-        "five runs of *AdamW* average {:.3f} and {:.3f}",
-        lambda: tuple(
-            runs("AdamW", f"validation_{score}").mean()
-            for score in ("accuracy", "roc_auc")
+    },
+    "07": {
+        "Before the loop does it {:,} times": lambda: (
+            RECIPE.epochs * (prose.sets()[0] // RECIPE.batch_size)
         ),
-    ),
-    ("07", "By row 0 they would have taken {:.0f} minutes", as_long_as_45_epochs),
-    (
-        "07",
-        "have an AUC of {:.3f} to {:.3f} on validation, all above row 6",
-        recipe_above_light,
-    ),
-    (
-        "07",
-        "steps of {} images with a learning rate of {}",
-        lambda: (RECIPE.batch_size, RECIPE.peak_lr),
-    ),
-    (
-        "07",
-        "shifts of up to {:.0f} %",
-        lambda: 100 * AUGMENTATION["light"]["shift"],
-    ),
-    (
-        "07",
-        "shifts {} as far, and also scales, turns by up to {:.0f} degrees",
-        lambda: (
+        "By row 0 they would have taken {:.0f} minutes": as_long_as_45_epochs,
+        "steps of {} images with a learning rate of {}": lambda: (
+            RECIPE.batch_size,
+            RECIPE.peak_lr,
+        ),
+        "shifts of up to {:.0f} %": lambda: 100 * AUGMENTATION["light"]["shift"],
+        "shifts {} as far, and also scales, turns by up to {:.0f} degrees": lambda: (
             {2: "twice"}[
                 AUGMENTATION["strong"]["shift"] / AUGMENTATION["light"]["shift"]
             ],
             AUGMENTATION["strong"]["rotate"],
         ),
-    ),
-    (
-        "07",
-        "{} images have a standard error of about {} points",
-        lambda: (prose.sets()[1], points(0.85, prose.sets()[1])),
-    ),
-    (
-        "07",
-        "images of {} pixels, which cost less, continues with {} and ends with {}.",
-        lambda: tuple(sorted(set(grown()))),
-    ),
-    (
-        "07",
-        "In the time of {} epochs at {} pixels, {} go through",
-        lambda: (
-            round(sum(size**2 for size in grown()) / RECIPE.image_size**2),
-            RECIPE.image_size,
-            RECIPE.epochs,
+        "{} images have a standard error of about {} points": lambda: (
+            prose.sets()[1],
+            points(0.85, prose.sets()[1]),
         ),
-    ),
-    (
-        "07",
-        "{} of its {} bits of precision",
-        lambda: tuple(
+        "{} of its {} bits of precision": lambda: tuple(
             round(1 - torch.tensor(torch.finfo(kind).eps).log2().item())
             for kind in (torch.bfloat16, torch.float32)
         ),
-    ),
-    (
-        "07",
-        "is {} convolutions forward",
-        lambda: sum(
+        "is {} convolutions forward": lambda: sum(
             isinstance(layer, torch.nn.Conv2d)
             for layer in GoogLeNet(2, image_size=96).modules()
         ),
-    ),
-    ("07", "were all at {} or above after 3 passes", after_3_epochs),
-    (
-        "07",
-        "After epochs {} and {} the images grow",
-        lambda: tuple(
+        "were all at {} or above after 3 passes": after_3_epochs,
+        "After epochs {} and {} the images grow": lambda: tuple(
             epoch
             for epoch in range(1, RECIPE.epochs)
             if grown()[epoch] > grown()[epoch - 1]
         ),
-    ),
-    (
-        "07",
-        "{} defective cells in the test set, so that share has a standard error of {}",
-        lambda: (defective_in_test(), points(0.9, defective_in_test())),
-    ),
-    (
-        "07",
-        "default runs lie between {:.3f} and {:.3f} on the test set",
-        lambda: tuple(defaults("test_accuracy").agg(["min", "max"])),
-    ),
-    (
-        "07",
-        "about a point ({:.3f} and {:.3f} on average)",
-        lambda: (
-            defaults("validation_accuracy").mean(),
-            defaults("test_accuracy").mean(),
+        "{} defective cells in the test": defective_in_test,
+        "so that share has a standard error of {}": lambda: points(
+            0.9, defective_in_test()
         ),
-    ),
-    (
-        "07",
-        "default runs average {:.3f} in accuracy and {:.3f} in AUC",
-        lambda: (defaults("test_accuracy").mean(), defaults("test_roc_auc").mean()),
-    ),
-    (
-        "07",
-        "with a standard error of {} points, one run may well",
-        lambda: points(defaults("test_accuracy").mean(), prose.sets()[2]),
-    ),
-    (
-        "07",
-        "sees a {} more images",
-        lambda: {3: "third"}[prose.sets()[0] / prose.sets()[1]],
-    ),
-    ("07", "*longer* passes over its own {} as often", passes),
-    ("07", "were ahead of smaller ones {}, by both scores", larger_images_ahead),
-    (
-        "07",
-        "*long*, *final* and *longer* differ by {} than a standard error",
-        long_runs_differ,
-    ),
-    # -------------------------------------------------------------- 08 looking inside
-    (
-        "08",
-        "{} epochs at up to {} pixels",
-        lambda: (QUICK.epochs, QUICK.image_size),
-    ),
-    (
-        "08",
-        "3a's maps is {0} pixels, so that a 5×5 adds 4 × {0} = {1} to the {2}",
-        lambda: (
+        "sees a {} more images": lambda: {3: "third"}[
+            prose.sets()[0] / prose.sets()[1]
+        ],
+        "*longer* passes over its own {} as often": passes,
+        "were ahead of smaller ones {}, by both scores": larger_images_ahead,
+        "*final* and *longer* differ by {} than a standard error": long_runs_differ,
+    },
+    "08": {
+        "{} epochs at up to {} pixels": lambda: (QUICK.epochs, QUICK.image_size),
+        "maps is {0} pixels, so that a 5×5 adds 4 × {0} = {1} to the {2}": lambda: (
             fields()[0]["3a"]["1x1"].jump,
             fields()[0]["3a"]["5x5"].largest - fields()[0]["3a"]["1x1"].largest,
             fields()[0]["3a"]["1x1"].largest,
         ),
-    ),
-    (
-        "08",
-        "a place in the middle of {} has the whole image in its square",
-        lambda: whole_image(every=False, branch="1x1"),
-    ),
-    (
-        "08",
-        "from {} on the 3×3, the 5×5 and the pool branch have it, from {} on the 1×1",
-        lambda: (
+        "a place in the middle of {} has the whole image in its square": lambda: (
+            whole_image(every=False, branch="1x1")
+        ),
+        "from {} on the 3×3, the 5×5 and the pool branch have it, from {} on": lambda: (
             *{whole_image(every=True, branch=b) for b in ("3x3", "5x5", "pool")},
             whole_image(every=True, branch="1x1"),
         ),
-    ),
-    ("08", "{} × 4 experiments", lambda: len(GOOGLENET_WIDTHS)),
-    (
-        "08",
-        "In 5a and 5b the map has {0}×{0} places",
-        lambda: costs.module_inputs(QUICK.image_size)["5b"][1:],
-    ),
-    (
-        "08",
-        "The standard error of an accuracy on {} cells is {} points",
-        lambda: (prose.sets()[1], points(0.83, prose.sets()[1])),
-    ),
-    (
-        "08",
-        "its correlation wobbles by {}, and the mean of 24 of them by about {:.2f}",
-        # Of two random orders of n places it has a variance of 1 / (n − 1).
-        lambda: (
+        "{} × 4 experiments": lambda: len(GOOGLENET_WIDTHS),
+        "In 5a and 5b the map has {0}×{0} places": lambda: costs.module_inputs(
+            QUICK.image_size
+        )["5b"][1:],
+        "The standard error of an accuracy on {} cells is {} points": lambda: (
+            prose.sets()[1],
+            points(0.83, prose.sets()[1]),
+        ),
+        "wobbles by {}, and the mean of 24 of them by about {:.2f}": lambda: (
             {1 / 3: "a third"}[round(8**-0.5 * 3) / 3],
             (8 * 24) ** -0.5,
         ),
-    ),
-    ("08", "In the first {} epochs head 1 is ahead by both scores", head_1_leads),
-    (
-        "08",
-        "the standard error is still {} points",
-        lambda: points(0.82, prose.sets()[1]),
-    ),
-    # ------------------------------------------------------------- 09 your own images
-    (
-        "09",
-        "Both numbers wobble by about {} points",
-        lambda: points(0.8, prose.sets()[2]),
-    ),
-    ("09", "{} epochs at {} pixels", lambda: (QUICK.epochs, QUICK.image_size)),
-    ("09", "{} to {} poly cells to learn from, {} steps for everybody", borrowed),
-    (
-        "09",
-        "three seeds (`python benchmarks/lesson_tables.py finetuning {} {} {}`",
-        lambda: tuple(results.table("finetuning")["seed"].unique()),
-    ),
-]
+        "In the first {} epochs head 1 is ahead by both scores": head_1_leads,
+        "the standard error is still {} points": lambda: points(0.82, prose.sets()[1]),
+    },
+    "09": {
+        "Both numbers wobble by about {} points": lambda: points(0.8, prose.sets()[2]),
+        "{} epochs at {} pixels": lambda: (QUICK.epochs, QUICK.image_size),
+        "{} to {} poly cells to learn from, {} steps for everybody": borrowed,
+        "python benchmarks/lesson_tables.py finetuning {} {} {}`": lambda: tuple(
+            results.table("finetuning")["seed"].unique()
+        ),
+    },
+}
 
 
 @prose.parametrize(CASES)

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from signal import SIGINT
@@ -15,7 +15,7 @@ from time import monotonic, sleep
 
 import pandas as pd
 import pytest
-from checked_outputs import NOTEBOOKS, code, compared, read, shown
+from checked_outputs import LONG, NOTEBOOKS, code, compared, needing, read, shown
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
@@ -78,17 +78,9 @@ def failures(outputs: list) -> list:
 
 # Notebooks of a few seconds: all run twice, then what takes no time a third time.
 QUICK = ("00_start_here", "01_bottleneck", "02_inception_module", "05_googlenet")
-# The others are run once, without the cells here, which train or measure for up to a
-# minute, and without those that need them; then what takes no time is run again. Left
-# out is 07, where nearly all needs the training: it is interrupted below and in a
-# browser. `make test-slow` runs all cells of all of these twice.
-LONG = {
-    "03_global_average_pooling": {"03-trained", "03-results", "03-other-sizes"},
-    "04_auxiliary_classifiers": {"04-live-run"},
-    "06_solar_cells": {"06-honest"},
-    "08_looking_inside": {"08-ablate", "08-delete", "08-shuffled", "08-cascade"},
-    "09_your_own_images": {"09-measure"},
-}
+# The others are run once, without the cells that train or measure for up to a minute,
+# and without those that need them; then what takes no time is run again. `make
+# test-slow` runs all cells of all of these twice.
 # Says which of two numbers is larger, and other cells set both anew.
 DEPENDS_ON_ORDER = {"01-rivals-verdict"}
 
@@ -151,19 +143,15 @@ def looked_into(closed) -> None:
 @pytest.mark.parametrize("name", LONG)
 def test_once_and_out_of_order_in_a_closed_folder_in_ascii(name, closed, looked_into):
     notebook = read(name)
-    cells = [cell for cell in code(notebook) if cell.id not in LONG[name]]
-    assert len(cells) == len(code(notebook)) - len(LONG[name])
-    works, quick = [], []
+    left_out = needing(code(notebook), LONG[name])
+    cells = [cell for cell in code(notebook) if cell.id not in left_out]
+    assert LONG[name] <= left_out and len(cells) > len(code(notebook)) / 2
     with kernel(notebook, closed, ASCII) as run:
-        for cell in cells:
-            with suppress(AssertionError):  # it needs one that was left out
-                quick += [cell] if takes_no_time(run, cell) else []
-                works.append(cell)
+        quick = [cell for cell in cells if takes_no_time(run, cell)]
         committed = compared(code(read(name)))
-        for cell_id, outputs in compared(works).items():
+        for cell_id, outputs in compared(cells).items():
             assert outputs == committed[cell_id], cell_id
         run_again(run, quick)
-    assert len(works) > len(cells) * 2 / 3
     assert list(closed.iterdir()) == []
 
 
