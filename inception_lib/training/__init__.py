@@ -1,16 +1,16 @@
-"""Training: data, augment, config, loop, metrics, checkpoint; then stream, for folders
-larger than memory, and distributed. `python -m` runs the command.
+"""Training: config, data and augment; loop, optim and checkpoint; run, which answers.
+The command is `inception`.
 """
 
 from ..checks import extra
 
 with extra("train"):
     from .augment import Augment
-    from .checkpoint import Run, load_run, save_run
     from .config import TrainingConfig
     from .data import ImageSet, image_folder, pixel_std, prepare, solar_cells, split
     from .loop import fit
     from .pictures import load_picture
+    from .run import Run, load_run, save_run
     from .stream import ImageStream, image_stream
 
 __all__ = [

@@ -1,64 +1,109 @@
-"""Runs on disk, finished or not: tensors in safetensors, the rest in JSON."""
+"""Files of a training, whole or not at all: tensors and what is said of them.
 
+A checkpoint, from which a training goes on, and the file of a finished network are
+both in safetensors, with the rest as JSON and a checksum.
+"""
+
+import errno
 import hashlib
 import json
 import math
 import os
-from contextlib import suppress
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import pandas as pd
 import torch
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
-from ..model import GoogLeNet
 from . import distributed
 from .config import TrainingConfig
 from .data import Images
-from .predict import predict
+from .stream import worker_deaths
 
 FORMAT = 2  # 1, which had no checksum, is no longer read
+# What a disk says that knows no locks: some network disks.
+NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 
 
-@dataclass
-class Run:
-    """A trained network with all that is needed to use it again.
+class Checkpoint(NamedTuple):
+    """Where a training is kept, if anywhere, and whether it goes on from there."""
 
-    ``pixel_std`` is the training images' (see ``data.prepare``); ``history`` has a row
-    per epoch; ``seconds`` is how long these took, in this process and in those before
-    it (0 for a run that was loaded).
+    path: Path | None
+    resume: bool
+
+
+@contextmanager
+def hold(
+    checkpoint: str | Path | Checkpoint | None, resume: bool = False
+) -> Iterator[Checkpoint]:
+    """Everything that guards a training, passed once: no other process trains into this
+    checkpoint, it isn't overwritten, and the death of a process that reads pictures is
+    one sentence. A ``Checkpoint`` is held already, by the caller.
+
+    The lock is the operating system's, on a file beside the checkpoint, so a killed
+    process leaves nothing behind that is in the way. Of several processes that train
+    together the first one holds it.
+
+    Raises ValueError if another process holds it, or there is a checkpoint and
+    ``resume`` is False; FileNotFoundError if there is none to resume; OSError if the
+    folder can't be written.
     """
+    if isinstance(checkpoint, Checkpoint):
+        yield checkpoint
+        return
+    path = Path(checkpoint) if checkpoint else None
+    if resume and not path:
+        raise ValueError("resume goes on from a checkpoint: name its file")
+    with worker_deaths(), locked(path):
+        if path and resume and not path.is_file():
+            raise FileNotFoundError(f"nothing to resume: there is no checkpoint {path}")
+        if path and path.exists() and not resume:
+            raise ValueError(
+                f"{path} holds a run that has not ended: go on with it (--resume, or "
+                "resume=True), or choose another folder"
+            )
+        yield Checkpoint(path, resume)
 
-    model: GoogLeNet
-    config: TrainingConfig
-    classes: tuple[str, ...]
-    pixel_std: float
-    history: pd.DataFrame = field(default_factory=pd.DataFrame)
-    interrupted: bool = False
-    seconds: float = 0.0
 
-    def predict(self, data: Images) -> Tensor:
-        """N×K class probabilities of any images, resized to the run's image size.
-
-        Averaged over the image and its mirrorings (``config.mirrored``).
-        """
-        resized = data.resized(self.config.image_size)
-        return self.probabilities(resized, mirrored=self.config.mirrored)
-
-    def probabilities(self, data: Images, **options) -> Tensor:
-        """``predict.predict`` on images of the right size. Processes that train
-        together compute a share each; all of them must call it, and get the whole.
-        """
-        own = distributed.share(len(data))
-        parts = [
-            predict(self.model, images, self.pixel_std, **options)
-            for images in data.pictures(own)
-        ]
-        return distributed.gather(torch.cat(parts), len(data))
+@contextmanager
+def locked(path: Path | None) -> Iterator[None]:
+    """No other process is in here with the same ``path``."""
+    if not path or distributed.rank() > 0:
+        yield
+        return
+    folder = path.absolute().parent
+    lock = FileLock(folder / f"{path.name}.lock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise ValueError(
+            f"another process is training into {folder}: wait for it to end, or choose "
+            "another folder"
+        ) from None
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise OSError(
+                f"can't write into {folder} ({error.strerror}): choose another folder"
+            ) from error
+        print(
+            f"the disk of {folder} can't lock files ({error.strerror}): make sure that "
+            "no other process trains into this folder",
+            file=sys.stderr,
+        )
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # Windows removes no open file
+            os.unlink(lock.lock_file)
+        lock.release()
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -132,97 +177,39 @@ def checksum(tensors: dict[str, Tensor], info: dict) -> str:
     return digest.hexdigest()
 
 
-def save_run(run: Run, folder: str | Path, metrics: dict | None = None) -> Path:
-    """Write config.json, history.csv, metrics.json and model.safetensors into
-    ``folder``; without ``metrics`` those of another run don't stay there.
-    """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    info = {
-        "config": asdict(run.config),
-        "classes": run.classes,
-        "pixel_std": run.pixel_std,
-        "interrupted": run.interrupted,
-    }
-    texts = {
-        "config.json": json.dumps(info, indent=2) + "\n",
-        "history.csv": run.history.to_csv(index=False),
-    }
-    if metrics is not None:
-        texts["metrics.json"] = json.dumps(metrics, indent=2) + "\n"
-    else:
-        (folder / "metrics.json").unlink(missing_ok=True)
-    for name, text in texts.items():
-        write_file(folder / name, text.encode())
-    write_tensors(folder / "model.safetensors", run.model.state_dict(), info)
-    return folder
-
-
-def load_run(folder: str | Path) -> Run:
-    """The run that ``save_run`` wrote, its network in eval mode.
-
-    Raises FileNotFoundError if there is no model in ``folder``, ValueError if it is
-    damaged.
-    """
-    path = Path(folder) / "model.safetensors"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"there is no trained model in {folder}: expected {path.name} there, as "
-            f"`python -m inception_lib.training --out {folder}` writes it"
-        )
-    tensors, info = read_tensors(path)
-    history = path.with_name("history.csv")
-    try:
-        config = TrainingConfig(**info["config"])
-        model = build_model(config, len(info["classes"]))
-        model.load_state_dict(tensors)
-        return Run(
-            model.to(memory_format=torch.channels_last).eval(),
-            config,
-            tuple(info["classes"]),
-            info["pixel_std"],
-            pd.read_csv(history) if history.is_file() else pd.DataFrame(),
-            info["interrupted"],
-        )
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(
-            f"{folder} doesn't hold a finished run of this library, with its "
-            "history.csv: train again, or restore it"
-        ) from error
-
-
-def build_model(config: TrainingConfig, num_classes: int) -> GoogLeNet:
-    """The untrained network of a configuration."""
-    return GoogLeNet(
-        num_classes,
-        image_size=config.image_size,
-        aux_logits=config.aux,
-        batch_norm=config.batch_norm,
-    )
-
-
 @dataclass
 class State:
     """All that the next epoch depends on, besides the configuration and the images."""
 
-    model: GoogLeNet
+    model: nn.Module
+    network: nn.Module  # the model, or what exchanges its gradients with others
+    frozen: list[nn.Module]
     average: torch.optim.swa_utils.AveragedModel
     optimizer: torch.optim.Optimizer
     schedule: torch.optim.lr_scheduler.LRScheduler
-    precision: str  # what "auto" chose: a second measurement might choose otherwise
+    device: torch.device
+    precision: str
     rows: list[dict] = field(default_factory=list)  # of the history
     seconds: float = 0.0  # that these took
 
     def __post_init__(self):
-        self.compute_in(self.precision)
-
-    def compute_in(self, precision: str) -> None:
-        """In float16 the loss is scaled, so that small gradients don't vanish."""
-        self.precision = precision
-        device = next(self.model.parameters()).device.type
+        # In float16 the loss is scaled, so that small gradients don't vanish.
         self.scaler = torch.amp.GradScaler(
-            device, 2.0**12, growth_interval=500, enabled=precision == "float16"
+            self.device.type,
+            2.0**12,
+            growth_interval=500,
+            enabled=self.precision == "float16",
         )
+
+    @property
+    def lr(self) -> float:
+        """Of the next step, in the stage that learns fastest."""
+        return float(max(self.schedule.get_last_lr()))
+
+    def train_mode(self) -> None:
+        self.model.train()
+        for layer in self.frozen:
+            layer.eval()  # batch norm's running statistics stay, too
 
 
 def fingerprint(train: Images, pixel_std: float) -> dict:
@@ -262,23 +249,33 @@ def save_checkpoint(
         "schedule": state.schedule.state_dict(),
         "scaler": state.scaler.state_dict(),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_tensors(path, tensors, info)
 
 
-def load_checkpoint(
-    path: Path, config: TrainingConfig, images: dict, state: State
-) -> None:
-    """Put back into ``state`` all that ``save_checkpoint`` wrote.
+class Saved(NamedTuple):
+    """What ``save_checkpoint`` wrote."""
 
-    Raises FileNotFoundError if there is nothing, ValueError if it is damaged or belongs
-    to another configuration or to other images.
+    tensors: dict[str, Tensor]
+    info: dict[str, Any]
+
+    def part(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors whose names begin with this, by the rest of their names."""
+        n = len(prefix)
+        return {k[n:]: v for k, v in self.tensors.items() if k.startswith(prefix)}
+
+
+def read_checkpoint(
+    held: Checkpoint, config: TrainingConfig, images: dict
+) -> Saved | None:
+    """What to resume from, if that is asked for. Raises ValueError if it is damaged or
+    belongs to another configuration or to other images.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"nothing to resume: there is no checkpoint {path}")
+    path = held.path
+    if not held.resume or path is None:
+        return None
     tensors, info = read_tensors(path)
     if "rows" not in info:
-        raise ValueError(f"{path} holds a finished network, not a run to go on with")
+        raise ValueError(f"{path} holds a finished network, not a run to continue")
     changed = [
         f.name
         for f in fields(config)
@@ -300,30 +297,38 @@ def load_checkpoint(
             f"classes {', '.join(theirs['classes'])}): restore them, or choose another "
             "folder"
         )
+    return Saved(tensors, info)
 
-    def part(prefix: str) -> dict[str, Tensor]:
-        n = len(prefix)
-        return {k[n:]: v for k, v in tensors.items() if k.startswith(prefix)}
 
-    state.model.load_state_dict(part("model."))
-    state.average.load_state_dict(part("average."))
+def restore(saved: Saved, state: State) -> None:
+    """Put back into ``state`` all that was saved, and the random numbers. Raises
+    ValueError if the network is another.
+    """
+    try:
+        state.model.load_state_dict(saved.part("model."))
+        state.average.load_state_dict(saved.part("average."))
+    except RuntimeError as error:
+        raise ValueError(
+            "the checkpoint belongs to another network: hand over the same model, or "
+            "choose another file"
+        ) from error
     groups = state.optimizer.param_groups
     params = [p for group in groups for p in group["params"]]
     moments: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in part("optimizer.").items():
+    for name, tensor in saved.part("optimizer.").items():
         index, key = name.split(".")
         if tensor.dim():
             # In the memory layout of its weight, as the fused step expects it.
             tensor = torch.empty_like(params[int(index)]).copy_(tensor)
         moments.setdefault(int(index), {})[key] = tensor
-    state.optimizer.load_state_dict({"state": moments, "param_groups": info["groups"]})
-    state.schedule.load_state_dict(info["schedule"])
-    state.rows[:] = info["rows"]
-    state.seconds = info.get("seconds", 0.0)
-    if config.precision == "auto":
-        state.compute_in(info["precision"])
-    if info.get("scaler"):
-        state.scaler.load_state_dict(info["scaler"])
-    for name, of in random_sources().items():
-        if name in tensors:  # else it comes from another kind of machine
-            of.set_rng_state(tensors[name])
+    state.optimizer.load_state_dict(
+        {"state": moments, "param_groups": saved.info["groups"]}
+    )
+    state.schedule.load_state_dict(saved.info["schedule"])
+    state.rows[:] = saved.info["rows"]
+    state.seconds = saved.info.get("seconds", 0.0)
+    if saved.info.get("scaler"):
+        state.scaler.load_state_dict(saved.info["scaler"])
+    for name, source in random_sources().items():
+        if name in saved.tensors:  # else it comes from another kind of machine
+            source.set_rng_state(saved.tensors[name])

@@ -2,14 +2,18 @@
 
 import json
 from importlib.util import find_spec
+from itertools import combinations
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from ..model import GoogLeNet
 from ..model.serving import folded
-from .checkpoint import Run, write_file
+from .checkpoint import write_file
 from .data import prepare
+from .run import Run
 
 LARGEST_BATCH = 1024
 
@@ -17,29 +21,30 @@ LARGEST_BATCH = 1024
 class Deployed(nn.Module):
     """Pixels in, probabilities out: N×C×S×S uint8 -> N×K float32.
 
-    The preparation of the pixels is part of it, so that nobody has to repeat it in
-    another language. One view per image, no mirror images.
+    The answer of ``Run.predict``, averaged over the same flips. The preparation of the
+    pixels is part of it, so that nobody has to repeat it in another language.
     """
 
     def __init__(self, run: Run):
         super().__init__()
         # Other programs have their own layout of memory: back to the plain one.
-        self.network = folded(run.model).to(memory_format=torch.contiguous_format)
+        network = folded(cast(GoogLeNet, run.model))
+        self.network = network.to(memory_format=torch.contiguous_format)
         self.pixel_std = run.pixel_std
+        dims = run.config.flip_dims
+        self.flips = [d for n in range(len(dims) + 1) for d in combinations(dims, n)]
 
     def forward(self, pixels: Tensor) -> Tensor:
-        return self.network(prepare(pixels, self.pixel_std)).softmax(1)
-
-
-def channels(run: Run) -> int:
-    """1 for a run on the grey solar cells, 3 for pictures."""
-    return 1 if run.config.data == "solar-cells" else 3
+        x = prepare(pixels, self.pixel_std)
+        views = torch.cat([x.flip(dims) if dims else x for dims in self.flips])
+        answers = self.network(views).softmax(1)
+        return answers.reshape(len(self.flips), -1, answers.shape[1]).mean(0)
 
 
 def export_program(run: Run) -> torch.export.ExportedProgram:
     """``Deployed`` as a graph with a free batch size: ``torch.export``'s format."""
     side = run.config.image_size
-    example = torch.zeros(2, channels(run), side, side, dtype=torch.uint8)
+    example = torch.zeros(2, run.channels, side, side, dtype=torch.uint8)
     batch = torch.export.Dim("batch", max=LARGEST_BATCH)
     return torch.export.export(
         Deployed(run).cpu().eval(), (example,), dynamic_shapes=({0: batch},)
@@ -83,8 +88,10 @@ def model_card(run: Run, scores: dict | None = None) -> str:
     arXiv:1810.03993).
     """
     config, side = run.config, run.config.image_size
-    solar = config.data == "solar-cells"
-    grey = "grey" if solar else "red, green, blue"
+    grey = "grey" if run.channels == 1 else "red, green, blue"
+    flips = (
+        "" if config.views == "one" else ", averaged over\n  the image and its flips"
+    )
     measured = "not measured"
     trust = (
         "They rank well;\n  whether 0.8 means 8 of 10 must be measured (calibration)."
@@ -103,7 +110,7 @@ def model_card(run: Run, scores: dict | None = None) -> str:
     source = (
         "ELPV solar cells (Buerhop-Lutz et al. 2018, Deitsch et al. 2019 and 2021), "
         "CC BY-NC-SA 4.0: not for commercial use"
-        if solar
+        if config.data == "solar-cells"
         else f"the folder {Path(config.data).name}"
     )
     settings = json.dumps(
@@ -116,12 +123,12 @@ def model_card(run: Run, scores: dict | None = None) -> str:
 
 - **Task**: which of {len(run.classes)} classes: {", ".join(run.classes)}.
 - **Network**: GoogLeNet, arXiv:1409.4842, trained by inception-lib.
-- **Input** `pixels`: N×{channels(run)}×{side}×{side} uint8 ({grey}, 0 to 255).
-  Exposure is taken care of inside.
-- **Output** `probabilities`: N×{len(run.classes)}, in the order above. {trust}
+- **Input** `pixels`: N×{run.channels}×{side}×{side} uint8 ({grey}, 0 to 255).
+  The exposure is corrected inside.
+- **Output** `probabilities`: N×{len(run.classes)}, in the order above{flips}. {trust}
 - **Trained on**: {source}.
 - **Settings**: `{settings}`
 - **Test set**: {measured}.
 - **Limits**: for pictures like those it was trained on, taken by the same kind of
-  camera. It answers everything, also what is none of the classes, and then it is wrong.
+  camera. A picture that shows none of the classes gets an answer too: a wrong one.
 """

@@ -7,7 +7,7 @@ those of any other network, in a loop of your own::
     new_head(model, num_classes=3)
     frozen = freeze(model, "3")
     config = TrainingConfig(lr=1e-3, stage_lr=0.7)
-    optimizer = torch.optim.AdamW(parameter_groups(model, config))
+    optimizer = torch.optim.AdamW(optim.parameter_groups(model, config))
     model.train()
     for layer in frozen:
         layer.eval()  # the running statistics of its batch norms stay
@@ -23,26 +23,8 @@ from torch import nn
 
 from ..model import GoogLeNet
 from ..model.layers import linear
-from .checkpoint import load_run
-from .config import TrainingConfig
-
-# From the image to the answer, by the paper's numbers. What is in none of them, the
-# last linear layer and the auxiliary heads, is the classifier.
-STAGES = {
-    "stem": ("conv1", "conv2", "conv3"),
-    "3": ("inception3a", "inception3b"),
-    "4": ("inception4a", "inception4b", "inception4c", "inception4d", "inception4e"),
-    "5": ("inception5a", "inception5b"),
-}
-
-
-def stage_of(name: str) -> int:
-    """0 for the stem to 4 for the classifier, from the name of a layer or parameter."""
-    layer = name.partition(".")[0]
-    for index, layers in enumerate(STAGES.values()):
-        if layer in layers:
-            return index
-    return len(STAGES)
+from .optim import STAGES, stage_of
+from .run import load_run
 
 
 def freeze(model: GoogLeNet, last: str = "none") -> list[nn.Module]:
@@ -97,24 +79,3 @@ def load_weights(
         k: v for k, v in weights.items() if k in own and not k.startswith(tuple(last))
     }
     model.load_state_dict(own | kept)
-
-
-def parameter_groups(model: nn.Module, config: TrainingConfig) -> list[dict]:
-    """The trainable parameters, for an optimizer: ``config.decay`` on weights only, and
-    a learning rate that shrinks by ``config.stage_lr`` with every stage towards the
-    image.
-
-    The idea: early layers know edges, which every task needs; late ones know the task
-    (Yosinski et al. 2014, arXiv:1411.1792; the rates: Howard and Ruder 2018,
-    arXiv:1801.06146).
-    """
-    groups: dict[tuple[float, bool], list] = {}
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            rate = config.peak_lr * config.stage_lr ** (len(STAGES) - stage_of(name))
-            is_weight = parameter.dim() > 1  # the others: biases and norms
-            groups.setdefault((rate, is_weight), []).append(parameter)
-    return [
-        {"params": params, "lr": rate, "weight_decay": config.decay if decays else 0.0}
-        for (rate, decays), params in groups.items()
-    ]

@@ -1,42 +1,38 @@
-"""The training loop, one for notebooks and for the command line."""
+"""The training loop, the same for notebooks and for the command line."""
 
 import json
 import math
-import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LambdaLR
-from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from ..model import GoogLeNet, GoogLeNetOutputs, googlenet_loss
 from ..model.device import pick_device, pick_precision
 from ..model.googlenet import smallest_image_size
 from . import distributed, finetune, metrics
 from .augment import Augment, PaperCrops
 from .checkpoint import (
-    Run,
+    Checkpoint,
+    Saved,
     State,
-    build_model,
     fingerprint,
-    load_checkpoint,
+    hold,
+    read_checkpoint,
+    restore,
     save_checkpoint,
 )
 from .config import TrainingConfig
-from .data import Images, ImageSet, pixel_std, prepare
-from .lock import only_run
-from .muon import Muon
-from .stream import worker_deaths
+from .data import Images, pixel_std, prepare
+from .forward import ForwardPass, Number, can_record, near, number, record
+from .optim import RunningAverage, make_optimizer, make_schedule
+from .run import Run, build_model
 
-Number = float | Tensor
 # How far "light" and "strong" go: fractions of the side, degrees, fraction of the
 # contrast.
 AUGMENTATION: dict[str, dict[str, float]] = {
@@ -56,65 +52,45 @@ class Writer(Protocol):
     def flush(self) -> object: ...
 
 
-class RunningAverage(AveragedModel):
-    """Weights and statistics averaged over about the last 100 steps; over fewer at the
-    start, which is soon forgotten.
-    """
+class Stage(NamedTuple):
+    """What epochs with images of one size have in common."""
 
-    @torch.no_grad()
-    def update_parameters(self, model: nn.Module) -> None:
-        n = int(self.n_averaged)  # on the processor: PyTorch's own waits for the GPU
-        step = 1 - min(0.99, (1 + n) / (10 + n)) if n else 1.0
-        averages, counts = by_kind(self.module)
-        currents, numbers = by_kind(model)
-        torch._foreach_lerp_(averages, currents, step)
-        if counts:
-            torch._foreach_copy_(counts, numbers)
-        self.n_averaged += 1
+    size: int
+    train: Images
+    validation: Images | None
+    augment: Augment | PaperCrops
+    forward: ForwardPass
 
 
-def by_kind(model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
-    """Parameters and buffers with a fraction, and batch norm's counts of batches."""
-    tensors = [*model.parameters(), *model.buffers()]
-    floats = [tensor for tensor in tensors if tensor.is_floating_point()]
-    return floats, [tensor for tensor in tensors if not tensor.is_floating_point()]
+class ProgressBar(tqdm):
+    """Counts in pixels, which take the same time in small images and in large ones."""
 
-
-class ForwardPass(nn.Module):
-    """N×3×S×S images, N×K targets, N labels -> the loss, and how many were right.
-
-    The network computes in ``precision``, the loss in float32: a softmax in bfloat16
-    would keep only three digits.
-    """
-
-    def __init__(self, network: nn.Module, precision: str):
-        super().__init__()
-        self.network, self.dtype = network, getattr(torch, precision)
-
-    def forward(self, x: Tensor, targets: Tensor, labels: Tensor):
-        narrow = self.dtype != torch.float32
-        with torch.autocast(x.device.type, self.dtype, enabled=narrow):
-            outputs = self.network(x)
-        if isinstance(outputs, GoogLeNetOutputs):
-            outputs = GoogLeNetOutputs(*(logits.float() for logits in outputs))
-            logits = outputs.logits
-        else:
-            outputs = logits = outputs.float()
-        return googlenet_loss(outputs, targets), (logits.argmax(1) == labels).sum()
+    def tell(self, **numbers: float) -> None:
+        """Show these numbers beside those from before."""
+        self.numbers = getattr(self, "numbers", {}) | {
+            name: f"{number:.3f}" for name, number in numbers.items()
+        }
+        self.set_postfix(self.numbers, refresh="validation" in numbers)
 
 
 def fit(
     train: Images,
     validation: Images | None = None,
     config: TrainingConfig | None = None,
+    model: nn.Module | None = None,
     *,
     progress: Writer | None = sys.stderr,
     on_epoch: Callable[[pd.DataFrame], None] | None = None,
-    checkpoint: str | Path | None = None,
+    checkpoint: str | Path | Checkpoint | None = None,
     resume: bool = False,
+    report: Callable[[str], None] | None = None,
 ) -> Run:
-    """Train a GoogLeNet on ``train`` and measure it on ``validation`` after every
-    epoch.
+    """Train on ``train`` and measure on ``validation`` after every epoch.
+
+    The network is a new GoogLeNet as ``config`` describes it, or your own ``model``: a
+    module from N×3×S×S float32 images to N×K logits or ``GoogLeNetOutputs``, whose
+    weights move. (The size of the images changes during the training: see
+    ``config.grow``.)
 
     Returns a ``Run``. Its model is the running average of the weights (the paper's
     section 6 uses Polyak averaging too); its history has a row per epoch: epoch,
@@ -123,14 +99,11 @@ def fit(
     validation loss, accuracy, balanced_accuracy, f1, roc_auc and confusion_matrix.
 
     ``progress`` is where the progress bar goes (None: nowhere); ``on_epoch`` is called
-    with the history so far. An interrupt (Kernel → Interrupt, Ctrl-C) ends the training
-    early and keeps what was learned. ``checkpoint`` names a file that is written after
-    every epoch; with ``resume`` the training goes on from it, without it nothing may be
-    there yet. The same seed on the same machine with the same number of threads gives
-    the same weights.
-
-    INCEPTION_LIB_FAST_TRAINING=1 in the environment cuts the run to one epoch of at
-    most 8 batches of at most 64 pixels: for tests of everything around it.
+    with the history so far, ``report`` with a line about device and precision. An
+    interrupt (Kernel → Interrupt, Ctrl-C) ends the training early and keeps what was
+    learned. ``checkpoint`` names a file that is written after every epoch; ``resume``
+    continues from it, and without ``resume`` there must be none yet. The same seed on
+    the same machine with the same number of threads gives the same weights.
 
     In several processes (see ``distributed``) every one calls ``fit`` with the same
     arguments and gets the same Run; the first one writes and shows the progress. A
@@ -142,115 +115,34 @@ def fit(
     """
     config = config or TrainingConfig()
     check_sets(train, validation, config)
-    checkpoint = Path(checkpoint) if checkpoint else None
-    if resume and not checkpoint:
-        raise ValueError("resume goes on from a checkpoint: name its file")
-    epochs, steps = config.epochs, len(train) // config.batch_size
-    if os.environ.get("INCEPTION_LIB_FAST_TRAINING") == "1":
-        epochs, steps = 1, min(steps, 8)
-        config = replace(config, image_size=min(config.image_size, 64))
-    device = pick_device()
-    precision, _ = pick_precision(config.precision, device)
-    std = pixel_std(train)
-    sizes = image_sizes(config, epochs)
+    steps, sizes = len(train) // config.batch_size, image_sizes(config)
+    columns = COLUMNS + (MEASURED if validation else [])
     first = distributed.rank() == 0
 
-    torch.manual_seed(config.seed)
-    model = build_model(config, len(train.classes))
-    if config.weights and not resume:
-        finetune.load_weights(model, config.weights, train.classes)
-    frozen = finetune.freeze(model, config.freeze)
-    model = model.to(device).to(memory_format=torch.channels_last)
-    average = RunningAverage(model, use_buffers=True)
-    precision = distributed.agreed(precision)
-    network = distributed.parallel(model, precision)
-    optimizer = make_optimizer(model, config, precision)
-    schedule = LambdaLR(optimizer, make_rate(config, steps, epochs))
-    state = State(model, average, optimizer, schedule, precision)
-    run = Run(cast(GoogLeNet, average.module), config, train.classes, std)
-    origin = fingerprint(train, std)
-    images, held_out, size = train, validation, 0
-    said: dict[str, str] = {}
-    columns = COLUMNS + (MEASURED if validation else [])
-
-    with only_run(checkpoint), worker_deaths():
-        if resume and checkpoint:
-            load_checkpoint(checkpoint, config, origin, state)
-        elif checkpoint and checkpoint.exists():
-            raise ValueError(
-                f"{checkpoint} holds a run: go on with resume=True, or choose another "
-                "file"
-            )
+    with hold(checkpoint, resume) as held:
+        images = fingerprint(train, pixel_std(train))
+        saved = read_checkpoint(held, config, images)
+        state = prepare_state(config, train.classes, model, steps, saved, report)
+        network = state.average.module
+        run = Run(network, config, train.classes, images["pixel_std"])
+        run.channels = channels_of(train)
         start = time.perf_counter() - state.seconds
-        # Counted in pixels, which take the same time in small images and in large ones.
-        bar = tqdm(
-            total=steps * sum(size**2 for size in sizes),
-            initial=steps * sum(size**2 for size in sizes[: len(state.rows)]),
-            file=progress,
-            disable=progress is None or not first,
-            desc="training",
-            bar_format="{l_bar}{bar}| {elapsed}, {remaining} left{postfix}",
-            mininterval=0.5,
-            ncols=88,
-        )
+        bar = progress_bar(progress if first else None, sizes, steps, len(state.rows))
+        stage = None
         try:
-            for epoch in range(len(state.rows) + 1, epochs + 1):
-                model.train()
-                for layer in frozen:
-                    layer.eval()  # batch norm's running statistics stay, too
-                if size != sizes[epoch - 1]:
-                    model.image_size = size = sizes[epoch - 1]
-                    augment = make_augment(config, size)
-                    # The paper's patches are cut from the images as they are.
-                    whole = config.augmentation == "paper"
-                    images = near(train if whole else train.resized(size), device)
-                    held_out = validation.resized(size) if validation else None
-                    forward = ForwardPass(network, state.precision)
-                    if can_record(device, config):
-                        record(forward, size, config, len(train.classes))
-                order = torch.randperm(len(train))[: steps * config.batch_size]
-                share = slice(distributed.rank(), None, distributed.count())
-                batches = images.batches(order.split(config.batch_size), augment, share)
-                total: Number = 0.0
-                correct: Number = 0.0
-                lr = 0.0
-                for step, batch in enumerate(batches, 1):
-                    lr = float(max(schedule.get_last_lr()))
-                    value, hits = train_step(forward, batch, run, state)
-                    total += value
-                    correct += hits
-                    bar.update(size**2)
-                    if device.type == "cuda" and step % 50 and step < steps:
-                        continue  # to read a number is to wait for the GPU
-                    total, correct = float(total), float(correct)
-                    if not math.isfinite(total):
-                        where = f"batch {step} of {steps}"
-                        raise diverged(
-                            f"the loss became {total}", where, state, checkpoint
-                        )
-                    said["loss"] = f"{total / step:.3f}"
-                    said["train"] = f"{correct / step / config.batch_size:.3f}"
-                    bar.set_postfix(said, refresh=False)
-                if not all(p.isfinite().all() for p in average.parameters()):
-                    where = f"batch {steps} of {steps}"
-                    raise diverged("a weight became infinite", where, state, checkpoint)
-                distributed.average_buffers(model, average)
-                row = {
-                    "epoch": epoch,
-                    "image_size": size,
-                    "lr": lr,
-                    "loss": total / steps,
-                    "train_accuracy": correct / len(order),
-                }
-                if held_out:
-                    row |= measure(run, held_out, state.precision)
-                    said["validation"] = f"{row['accuracy']:.3f}"
-                    bar.set_postfix(said)
+            for epoch, size in enumerate(sizes[len(state.rows) :], len(state.rows) + 1):
+                if not stage or stage.size != size:
+                    stage = prepare_stage(size, train, validation, config, state)
+                row = {"epoch": epoch, "image_size": size}
+                row |= train_epoch(stage, run, state, steps, bar, held.path)
+                if stage.validation:
+                    row |= measure(run, stage.validation, size, state.precision)
+                    bar.tell(validation=row["accuracy"])
                 state.rows.append(row)
                 state.seconds = time.perf_counter() - start
                 run.history = pd.DataFrame(state.rows, columns=columns)
-                if checkpoint and first:
-                    save_checkpoint(checkpoint, config, origin, state)
+                if held.path and first:
+                    save_checkpoint(held.path, config, images, state)
                 if on_epoch and first:
                     on_epoch(run.history)
         except KeyboardInterrupt:
@@ -263,6 +155,45 @@ def fit(
     run.seconds = state.seconds
     run.model.eval().requires_grad_(True)  # what was frozen is free again
     return run
+
+
+def train_epoch(
+    stage: Stage,
+    run: Run,
+    state: State,
+    steps: int,
+    bar: ProgressBar,
+    checkpoint: Path | None,
+) -> dict:
+    """One pass over the training images in random order: the epoch's learning rate,
+    loss and training accuracy.
+    """
+    state.train_mode()
+    batch_size = run.config.batch_size
+    order = torch.randperm(len(stage.train))[: steps * batch_size]
+    share = slice(distributed.rank(), None, distributed.count())
+    batches = stage.train.batches(order.split(batch_size), stage.augment, share)
+    total: Number = 0.0
+    correct: Number = 0.0
+    lr = 0.0
+    for step, batch in enumerate(batches, 1):
+        lr = state.lr
+        loss, hits = train_step(stage.forward, batch, run, state)
+        total += loss
+        correct += hits
+        bar.update(stage.size**2)
+        if isinstance(loss, Tensor) and step % 50 and step < steps:
+            continue  # to read a number is to wait for the GPU
+        total, correct = float(total), float(correct)
+        if not math.isfinite(total):
+            where = f"batch {step} of {steps}"
+            raise diverged(f"the loss became {total}", where, state, checkpoint)
+        bar.tell(loss=total / step, train=correct / step / batch_size)
+    if not all(p.isfinite().all() for p in state.average.parameters()):
+        where = f"batch {steps} of {steps}"
+        raise diverged("a weight became infinite", where, state, checkpoint)
+    distributed.average_buffers(state.model, state.average)
+    return {"lr": lr, "loss": total / steps, "train_accuracy": correct / len(order)}
 
 
 def train_step(
@@ -299,7 +230,7 @@ def gradients(
     The share is cut into ``config.accumulate`` equal parts, one in memory at a time;
     the gradients of their mean losses add up to that of the whole.
     """
-    device = next(forward.parameters()).device
+    device = state.device
     n = run.config.accumulate
     step = state.schedule.last_epoch * n  # which counts steps, not epochs
     parts = zip(*(tensor.chunk(n) for tensor in batch), strict=True)
@@ -319,70 +250,115 @@ def gradients(
     return value, hits
 
 
-def number(tensor: Tensor) -> Number:
-    """The number in a tensor; on a lone GPU still as a tensor, in float64."""
-    if tensor.is_cuda and distributed.count() == 1:
-        return tensor.double()
-    return tensor.item()
-
-
-def near(images: Images, device: torch.device) -> Images:
-    """The images on the GPU, if that is where the network is and they fit in well."""
-    if device.type != "cuda" or not isinstance(images, ImageSet):
-        return images
-    free, _ = torch.cuda.mem_get_info()
-    return images.to(device) if images.images.nbytes < free / 4 else images
-
-
-def can_record(device: torch.device, config: TrainingConfig) -> bool:
-    """Whether a step is the same work each time, on one GPU."""
-    alone = distributed.count() == config.accumulate == 1
-    return device.type == "cuda" and alone
-
-
-def record(
-    forward: ForwardPass, size: int, config: TrainingConfig, num_classes: int
-) -> None:
-    """From now on ``forward`` and its backward pass are each one call to the GPU (CUDA
-    graphs), not some thousand small ones that take longer to send than to compute.
-
-    Recording runs them a few times: statistics and random numbers are put back.
-    """
-    device = next(forward.parameters()).device
-    kept = [buffer.clone() for buffer in forward.buffers()]
-    state = torch.cuda.get_rng_state()
-    x = torch.zeros(config.batch_size, 3, size, size, device=device)
-    x = x.contiguous(memory_format=torch.channels_last)
-    targets = torch.zeros(config.batch_size, num_classes, device=device)
-    labels = torch.zeros(config.batch_size, dtype=torch.long, device=device)
-    torch.cuda.make_graphed_callables(forward, (x, targets, labels))
-    for buffer, before in zip(forward.buffers(), kept, strict=True):
-        buffer.copy_(before)
-    torch.cuda.set_rng_state(state)
-
-
 def make_augment(config: TrainingConfig, size: int) -> Augment | PaperCrops:
     """What changes the training images, for a network that sees size×size pixels."""
     if config.augmentation == "paper":
-        return PaperCrops(size, config.mirrored)
-    return Augment(config.mirrored, **AUGMENTATION[config.augmentation])
+        return PaperCrops(size, config.flip_dims)
+    return Augment(config.flip_dims, **AUGMENTATION[config.augmentation])
+
+
+def prepare_state(
+    config: TrainingConfig,
+    classes: tuple[str, ...],
+    model: nn.Module | None,
+    steps: int,
+    saved: Saved | None,
+    report: Callable[[str], None] | None,
+) -> State:
+    """Network, average, optimizer and schedule: new, or as they were saved."""
+    device = pick_device()
+    if saved and config.precision == "auto":  # another measurement could differ
+        precision, reason = saved.info["precision"], "as before"
+    else:
+        precision, reason = pick_precision(config.precision, device)
+        precision = distributed.agreed(precision)
+    if report:
+        threads, n = torch.get_num_threads(), distributed.count()
+        each = f"{n} processes, each: " if n > 1 else ""
+        report(f"{each}{device.type}, {threads} threads, {precision} ({reason})")
+
+    torch.manual_seed(config.seed)
+    frozen: list[nn.Module] = []
+    if model is None:
+        model = new = build_model(config, len(classes))
+        if config.weights and not saved:
+            finetune.load_weights(new, config.weights, classes)
+        frozen = finetune.freeze(new, config.freeze)
+    elif config.weights or config.freeze != "none":
+        raise ValueError("weights and freeze need the GoogLeNet that config describes")
+    model = model.to(device).to(memory_format=torch.channels_last)
+    average = RunningAverage(model, use_buffers=True)
+    network = distributed.parallel(model, precision)
+    optimizer = make_optimizer(model, config, precision)
+    schedule = make_schedule(optimizer, config, steps)
+    state = State(
+        model, network, frozen, average, optimizer, schedule, device, precision
+    )
+    if saved:
+        restore(saved, state)
+    return state
+
+
+def prepare_stage(
+    size: int,
+    train: Images,
+    validation: Images | None,
+    config: TrainingConfig,
+    state: State,
+) -> Stage:
+    if hasattr(state.model, "image_size"):
+        state.model.image_size = size  # type: ignore[assignment]
+    # The paper's patches are cut from the images as they are.
+    images = train if config.augmentation == "paper" else train.resized(size)
+    forward = ForwardPass(state.network, state.precision)
+    state.train_mode()
+    if can_record(state.device, config):
+        record(forward, size, config, len(train.classes))
+    return Stage(
+        size,
+        near(images, state.device),
+        validation.resized(size) if validation else None,
+        make_augment(config, size),
+        forward,
+    )
+
+
+def progress_bar(
+    file: Writer | None, sizes: list[int], steps: int, done: int
+) -> ProgressBar:
+    return ProgressBar(
+        total=steps * sum(size**2 for size in sizes),
+        initial=steps * sum(size**2 for size in sizes[:done]),
+        file=file,
+        disable=file is None,
+        desc="training",
+        bar_format="{l_bar}{bar}| {elapsed}, {remaining} left{postfix}",
+        mininterval=0.5,
+        ncols=88,
+    )
+
+
+def channels_of(images: Images) -> int:
+    """1 for grey images, 3 for colour."""
+    (first,) = images.pictures(torch.tensor([0]))
+    return first.shape[1]
 
 
 def diverged(
     what: str, where: str, state: State, checkpoint: Path | None
 ) -> FloatingPointError:
     """The error that says what happened, where, and what is left."""
-    done, lr = len(state.rows), max(state.schedule.get_last_lr())
+    done = len(state.rows)
     kept = f"the last good checkpoint is {checkpoint}, of epoch {done}"
     if not (checkpoint and done):
         kept = "there is no checkpoint before it"
     return FloatingPointError(
-        f"{what} in epoch {done + 1}, {where}, at a learning rate of {lr:.2g}: try a "
-        f"smaller lr; {kept}"
+        f"{what} in epoch {done + 1}, {where}, at a learning rate of {state.lr:.2g}: "
+        f"try a smaller lr; {kept}"
     )
 
 
-def image_sizes(config: TrainingConfig, epochs: int) -> list[int]:
+def image_sizes(config: TrainingConfig) -> list[int]:
     """The side of the images in each epoch, in pixels.
 
     With ``config.grow`` the first 8 of 15 epochs see images of 5/8 of the size, the
@@ -390,26 +366,26 @@ def image_sizes(config: TrainingConfig, epochs: int) -> list[int]:
     epochs. Never smaller than what the network can take.
     """
     if not config.grow:
-        return [config.image_size] * epochs
+        return [config.image_size] * config.epochs
     smallest = smallest_image_size(config.aux)
     sizes = []
-    for epoch in range(1, epochs + 1):
-        done = epoch / epochs
+    for epoch in range(1, config.epochs + 1):
+        done = epoch / config.epochs
         part = 5 / 8 if done <= 8 / 15 else 3 / 4 if done <= 12 / 15 else 1
         size = max(smallest, round(config.image_size * part))
         sizes.append(min(size, config.image_size))
     return sizes
 
 
-def measure(run: Run, data: Images, precision: str) -> dict:
-    """Validation loss, scores and confusion matrix of the run's network on resized
-    images.
+def measure(run: Run, validation: Images, size: int, precision: str) -> dict:
+    """Loss, scores and confusion matrix of the run's network as it is now, on images as
+    they are, without flips.
     """
-    probabilities = run.probabilities(data, precision=precision)
-    matrix = metrics.confusion_matrix(probabilities, data.labels)
+    probabilities = run.predict(validation, views="one", size=size, precision=precision)
+    matrix = metrics.confusion_matrix(probabilities, validation.labels)
     return {
-        "validation_loss": data.cross_entropy(probabilities),
-        **metrics.scores(probabilities, data.labels),
+        "validation_loss": validation.cross_entropy(probabilities),
+        **metrics.scores(probabilities, validation.labels),
         "confusion_matrix": json.dumps(matrix.tolist()),
     }
 
@@ -434,39 +410,3 @@ def check_sets(
             f"the validation classes {validation.classes} are not the training classes "
             f"{train.classes}"
         )
-
-
-def make_rate(config: TrainingConfig, steps: int, epochs: int):
-    """The function from a step's number to the fraction of the peak learning rate."""
-    if config.schedule == "paper":
-        return lambda step: 0.96 ** (step // steps // 8)
-    return lambda step: warm_up_and_decay(step, steps * epochs)
-
-
-def warm_up_and_decay(step: int, steps: int) -> float:
-    """The learning rate as a fraction of its peak: a quarter of the run up, the rest
-    down.
-
-    Both ways along half a cosine, from 1/25 to 1 to 0.
-    """
-    warm_up = max(1, steps // 4)
-    if step < warm_up:
-        return 0.04 + 0.96 * (1 - math.cos(math.pi * step / warm_up)) / 2
-    return (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up))) / 2
-
-
-def make_optimizer(
-    model: nn.Module, config: TrainingConfig, precision: str = "float32"
-) -> torch.optim.Optimizer:
-    """Muon, AdamW, or the paper's SGD with momentum 0.9; weight decay on weights only.
-
-    ``precision`` is that of Muon's products of matrices.
-    """
-    groups = finetune.parameter_groups(model, config)
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(groups, config.peak_lr, momentum=0.9, fused=True)
-    if config.optimizer == "adamw":
-        return torch.optim.AdamW(groups, config.peak_lr, fused=True)
-    if precision == "float16":  # too narrow for gradients that are no longer scaled
-        precision = "float32"
-    return Muon(groups, config.peak_lr, precision=precision)
