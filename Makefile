@@ -31,7 +31,7 @@ test: setup
 	$(VENV_PYTHON) -m ruff format --check .
 	$(VENV_PYTHON) -m codespell_lib
 	$(VENV_PYTHON) -m mypy
-	INCEPTION_LIB_FAST_TRAINING=1 $(PYTEST) $(BY_FILE) --nbval --nbval-current-env notebooks
+	PYTHONSTARTUP=$(CURDIR)/tests/fast_training.py $(PYTEST) $(BY_FILE) --nbval --nbval-current-env notebooks
 	$(PYTEST) $(BY_FILE) tests
 
 test-slow: setup

@@ -32,7 +32,8 @@ from inception_lib import GoogLeNet, GoogLeNetOutputs, for_serving, googlenet_lo
 from inception_lib.analysis.speed import network_flops
 from inception_lib.model.device import PRECISIONS, pick_device
 from inception_lib.training import ImageSet, TrainingConfig, fit
-from inception_lib.training.loop import ForwardPass, make_optimizer, record
+from inception_lib.training.forward import ForwardPass, record
+from inception_lib.training.optim import make_optimizer
 
 DEVICE = pick_device()
 CLASSES = 1000

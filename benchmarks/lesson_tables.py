@@ -30,16 +30,16 @@ from inception_lib.training import (
     save_run,
     solar_cells,
     split,
-    views,
 )
-from inception_lib.training.checkpoint import build_model, read_tensors
+from inception_lib.training.checkpoint import read_tensors
+from inception_lib.training.run import build_model
+from inception_lib.training.views import VIEWS
 
 DATA = Path(__file__).resolve().parents[1] / "inception_lib" / "teaching" / "data"
 # The recipe of all three tables but for the size and the number of epochs.
 RECIPE = TrainingConfig(image_size=96, epochs=20, optimizer="adamw", batch_size=32)
 STEPS = 160  # of fine-tuning, whatever the number of images
 SIZES = (32, 128, 512)
-VIEWS = ["one", "mirrored", "rectangle", "dihedral", "ten_crops", "paper"]
 
 
 def scores(probabilities, labels) -> dict[str, float]:
@@ -118,13 +118,10 @@ def many_views(folders: list[str]) -> Iterator[dict]:
     """
     runs = [load_run(folder) for folder in folders]
     _, validation, _ = split(solar_cells(), runs[0].config.split_seed)
-    for kind in VIEWS:
-        look, size = getattr(views, kind), runs[0].config.image_size
+    for kind, look in VIEWS.items():
+        size = runs[0].config.image_size
         count = len(list(look(validation.images[:1], size)))
-        each = [
-            views.predict_views(run.model, validation.images, run.pixel_std, look, size)
-            for run in runs
-        ]
+        each = [run.predict(validation, views=kind) for run in runs]
         for run, probabilities in zip(runs, each, strict=True):
             row = {"views": kind, "seed": str(run.config.seed), "passes": count}
             yield row | scores(probabilities, validation.labels)

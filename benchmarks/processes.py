@@ -52,8 +52,7 @@ def launch(processes: int, arguments: list[str]) -> float:
     command += ["--nproc-per-node", str(processes), __file__, "--worker", *arguments]
     done = subprocess.run(
         command,
-        env=os.environ
-        | {"OMP_NUM_THREADS": str(threads), "INCEPTION_LIB_FAST_TRAINING": "0"},
+        env=os.environ | {"OMP_NUM_THREADS": str(threads)},
         stdout=subprocess.PIPE,
         text=True,
         check=True,

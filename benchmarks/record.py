@@ -45,7 +45,6 @@ from inception_lib.training import (
     solar_cells,
     split,
 )
-from inception_lib.training.predict import predict
 
 FOLDER = Path(__file__).parent
 SETS = ("train", "validation", "test")
@@ -155,7 +154,7 @@ def zoomed(run: Run, data: ImageSet) -> Tensor:
     """N×2 probabilities from the centre of the images, four flips each."""
     size = run.config.image_size
     images = TF.center_crop(data.resized(round(ZOOM * size)).images, [size, size])
-    return predict(run.model, images, run.pixel_std, mirrored=run.config.mirrored)
+    return run.predict(images)
 
 
 def majority(train: ImageSet, data: ImageSet) -> np.ndarray:

@@ -91,8 +91,8 @@ def test_the_readme_snippet_works_elsewhere(installed):
 
 
 def test_the_command_answers_elsewhere_and_its_exit_code_is_kept(installed):
-    command = installed / "bin" / "inception-train"
-    done = run([command, "--image-size", "5"], **outside(installed))
+    command = installed / "bin" / "inception"
+    done = run([command, "train", "--image-size", "5"], **outside(installed))
     assert done.returncode == 2, done
     assert done.stderr.startswith("error: image_size"), done.stderr
 

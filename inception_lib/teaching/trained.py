@@ -1,6 +1,5 @@
 """A network to look into: the reader's own, or one trained in a minute or two."""
 
-import os
 from pathlib import Path
 
 from ..training import Run, TrainingConfig, fit, load_run, save_run, solar_cells, split
@@ -13,14 +12,11 @@ QUICK = TrainingConfig(image_size=96, epochs=20)
 def trained_run(folder: str | Path) -> Run:
     """The run that ``folder`` holds; an empty folder gets a quick one on solar cells.
 
-    Any run of ``python -m inception_lib.training --out FOLDER`` will do. The quick one
+    Any run of ``inception train --out FOLDER`` will do. The quick one
     is kept for the next call, unless it was interrupted or the folder can't be written.
     Raises ValueError if what is there is no run, or a damaged one.
     """
     folder = Path(folder)
-    if os.environ.get("INCEPTION_LIB_FAST_TRAINING") == "1":
-        # A few steps, for tests: nobody should find it where a trained one belongs.
-        folder = folder.with_name(folder.name + "-fast")
     if (folder / "model.safetensors").exists():
         return load_run(folder)
     train, validation, _ = split(solar_cells(), seed=QUICK.split_seed)

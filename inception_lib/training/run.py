@@ -118,6 +118,23 @@ class Run:
                 else:
                     yield Answer(path, None, None, found)
 
+    def answer_folder(self, folder: str | Path) -> pd.DataFrame:
+        """A row per file in ``folder`` and its subfolders: the answer and its
+        probability, or why there is none. Hidden files and links are left out.
+
+        Raises FileNotFoundError if there is no such folder, and ValueError if it holds
+        no file.
+        """
+        rows = {}
+        for path, _, probabilities, problem in self.answers(folder_files(folder)):
+            name = name_in(folder, path)
+            row = {"answer": "", "probability": None, "problem": problem}
+            if probabilities is not None:
+                row["answer"] = self.classes[int(probabilities.argmax())]
+                row["probability"] = round(probabilities.max().item(), 3)
+            rows[name] = row | {"problem": problem.replace(str(path), name)}
+        return pd.DataFrame.from_dict(rows, orient="index")
+
     def answering(
         self, views: str, size: int, precision: str = "float32"
     ) -> Callable[[Tensor], Tensor]:
@@ -237,6 +254,17 @@ def picture_files(paths: Paths) -> list[Path]:
         named = ", ".join(map(str, paths))
         raise ValueError(f"there is no file in {named}: put pictures into it")
     return list(dict.fromkeys(files))
+
+
+def folder_files(folder: str | Path) -> list[Path]:
+    """``picture_files`` of a folder. Raises FileNotFoundError if there is none."""
+    if not Path(folder).is_dir():
+        raise FileNotFoundError(f"there is no folder {folder}: check its name")
+    return picture_files(folder)
+
+
+def name_in(folder: str | Path, path: Path) -> str:
+    return path.relative_to(folder).as_posix()
 
 
 def files_in(folder: Path) -> list[Path]:

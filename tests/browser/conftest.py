@@ -21,6 +21,7 @@ from checked_outputs import code, no_widget_needs
 from playwright.sync_api import sync_playwright
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+FAST_TRAINING = NOTEBOOKS.parent / "tests" / "fast_training.py"
 CHROMIUM_FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -125,7 +126,7 @@ def serve(home: Path, folder: Path, prefix: Sequence[str] = ()) -> Iterator[Lab]
         **{name: str(home / name.lower()) for name in own},
         "JUPYTER_PLATFORM_DIRS": "1",
         "JUPYTER_TOKEN": lab.token,
-        "INCEPTION_LIB_FAST_TRAINING": "1",  # a few steps
+        "PYTHONSTARTUP": str(FAST_TRAINING),
     }
     with (
         lab.log.open("w") as log,

@@ -20,10 +20,9 @@ FIRST, TRAINING = "00_start_here.ipynb", "07_interrupted.ipynb"
 # Root, as whom containers run, is bound by permissions only without these.
 BOUND = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
 DATA = """\
-import os
-os.environ["INCEPTION_LIB_FAST_TRAINING"] = "0"
 from inception_lib.teaching.live import LiveTraining
 from inception_lib.training import TrainingConfig, fit, solar_cells
+fit = fit.__wrapped__  # not cut short
 cells = solar_cells(64)
 train, validation = cells.subset(range(0, 640, 40)), cells.subset(range(20, 660, 40))
 config = TrainingConfig(image_size=64, batch_size=8, epochs=10_000, grow=False)

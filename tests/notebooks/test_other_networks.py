@@ -9,7 +9,7 @@ from torchvision.models import googlenet
 
 from inception_lib.model import interop
 from inception_lib.training import Run, TrainingConfig, image_folder, prepare
-from inception_lib.training.checkpoint import build_model
+from inception_lib.training.run import build_model
 
 SIZE = 48  # without heads, which want larger images, and cost time
 

@@ -174,7 +174,7 @@ CASES: prose.Cases = {
             [3, 4, 5], [0, 1, 2]
         ),
         "pictures grow, from {} to {} to {} pixels": lambda: tuple(
-            sorted(set(image_sizes(RECIPE, RECIPE.epochs)))
+            sorted(set(image_sizes(RECIPE)))
         ),
     },
     "05": {

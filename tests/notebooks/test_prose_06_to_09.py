@@ -32,7 +32,7 @@ def defective_in_test():
 
 def grown():
     """The size of the images in each epoch of the recipe."""
-    return image_sizes(RECIPE, RECIPE.epochs)
+    return image_sizes(RECIPE)
 
 
 def runs(name, column):

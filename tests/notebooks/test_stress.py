@@ -22,11 +22,12 @@ from nbformat.v4 import new_code_cell
 
 from inception_lib.teaching import trained
 from inception_lib.training import Run, save_run
-from inception_lib.training.checkpoint import build_model
+from inception_lib.training.run import build_model
 
 TIMEOUT = 300  # seconds for a cell
 # Containers run as root, whom no permission stops. Without these two capabilities it is
 # bound by the permissions of what it owns, like everybody else.
+FAST_TRAINING = Path(__file__).parents[1] / "fast_training.py"
 BOUND = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
 # Nothing but ASCII, as on an old server: Python would else choose UTF-8 by itself.
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
@@ -38,7 +39,7 @@ Cell = Callable[[NotebookNode], list]
 @pytest.fixture(autouse=True)
 def surroundings(monkeypatch):
     monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")  # else jupyter_core warns
-    monkeypatch.setenv("INCEPTION_LIB_FAST_TRAINING", "1")
+    monkeypatch.setenv("PYTHONSTARTUP", str(FAST_TRAINING))
 
 
 @contextmanager
@@ -229,7 +230,7 @@ print(list(more.history["epoch"]) == list(range(1, epochs + 2)))
 
 def test_an_interrupted_training_leaves_a_model_and_can_go_on(monkeypatch):
     """The cell of 07, with little data, a checkpoint, and epochs without an end."""
-    monkeypatch.delenv("INCEPTION_LIB_FAST_TRAINING")
+    monkeypatch.delenv("PYTHONSTARTUP")
     notebook = read("07_training")
     (cell,) = [cell for cell in code(notebook) if cell.id == "07-fit"]
     cell.source = cell.source.replace("live.draw", "live.draw, checkpoint=checkpoint")

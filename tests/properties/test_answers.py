@@ -125,8 +125,8 @@ def test_every_view_has_the_network_s_size_and_its_mirror_image(h, w, size, seed
     for crop in set(crops):
         assert 0 <= crop.top <= crop.height - crop.side
         assert 0 <= crop.left <= crop.width - crop.side
-    assert {c._replace(mirrored=not c.mirrored) for c in crops} == set(crops)
-    for kind in ("one", "mirrored", "rectangle", "dihedral", "ten_crops"):
+    assert {c._replace(flipped=not c.flipped) for c in crops} == set(crops)
+    for kind in ("one", "horizontal", "both", "dihedral", "ten_crops"):
         found = list(getattr(views, kind)(images, size))
         assert {view.shape for view in found} == {(2, 1, size, size)}
         if kind not in ("one", "ten_crops"):  # whose middle may lie half a pixel off

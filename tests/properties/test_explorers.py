@@ -31,7 +31,7 @@ from inception_lib.teaching.lessons import (
     nb09,
 )
 from inception_lib.training import ImageSet, Run, TrainingConfig
-from inception_lib.training.checkpoint import build_model
+from inception_lib.training.run import build_model
 
 STAGES = tuple("conv1 conv2 conv3 3a 3b 4a 4b 4c 4d 4e 5a 5b fc".split())
 

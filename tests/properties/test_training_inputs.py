@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from dataclasses import fields
 from pathlib import Path
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pytest
@@ -48,9 +49,12 @@ RIGHT = {
 }
 
 
+KINDS = get_type_hints(TrainingConfig)
+
+
 def right(f) -> st.SearchStrategy:
-    if f.metadata["choices"]:
-        return st.sampled_from(f.metadata["choices"])
+    if get_origin(KINDS[f.name]) is Literal:
+        return st.sampled_from(get_args(KINDS[f.name]))
     return RIGHT.get(f.name, st.booleans())
 
 
@@ -62,7 +66,7 @@ def test_every_right_configuration_is_kept_as_it_is(options):
     config = TrainingConfig(**options)
     assert vars(config) == options
     assert config.peak_lr > 0 and config.decay >= 0
-    assert set(config.mirrored) <= {2, 3}
+    assert set(config.flip_dims) <= {2, 3}
 
 
 ANYTHING = st.one_of(NO_COUNT, NO_FLAG, NO_RATE, st.integers(), st.text(max_size=3))

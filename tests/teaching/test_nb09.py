@@ -14,7 +14,7 @@ from widgets import parts, rectangles
 
 from inception_lib.teaching.lessons import nb09
 from inception_lib.training import Run, TrainingConfig, prepare, solar_cells, split
-from inception_lib.training.checkpoint import build_model
+from inception_lib.training.run import build_model
 from inception_lib.training.views import Crop
 
 
@@ -74,7 +74,7 @@ def folder(tmp_path, picture):
 
 
 def test_every_file_of_a_folder_gets_an_answer_or_a_reason(run, folder):
-    table = nb09.answer_folder(run, folder)
+    table = run.answer_folder(folder)
     assert list(table.index) == ["a.png", "b.png", "below/c.jpg"]
     assert table["problem"]["a.png"].startswith("a.png can't be used as a picture")
     answered = table.loc[["b.png", "below/c.jpg"]]
@@ -97,8 +97,8 @@ def test_a_folder_is_walked_through(run, folder):
 
 def test_a_folder_without_pictures_is_one_sentence(run, tmp_path):
     with pytest.raises(FileNotFoundError, match="no folder .*none: check its name"):
-        nb09.answer_folder(run, tmp_path / "none")
-    for show in (nb09.answer_folder, nb09.browse_folder):
+        run.answer_folder(tmp_path / "none")
+    for show in (Run.answer_folder, nb09.browse_folder):
         with pytest.raises(ValueError, match="no file in .*: put pictures into it"):
             show(run, tmp_path)
     (tmp_path / "a.txt").write_text("text")
@@ -112,11 +112,11 @@ def test_the_evidence_adds_up_to_the_answer(run):
     probabilities, evidence = nb09.explain(run, x)
     with torch.no_grad():
         logits = run.model(prepare(x, run.pixel_std))[0]
-    first, second = logits.topk(2).indices.tolist()
+    first, second = probabilities.topk(2).indices.tolist()
     bias = run.model.fc.bias[first] - run.model.fc.bias[second]
     expected = logits[first] - logits[second]
     torch.testing.assert_close(evidence.mean() + bias, expected, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(probabilities, logits.softmax(0))
+    assert torch.equal(probabilities, run.predict(x)[0])
     assert not run.model.inception5b._forward_hooks
 
 
@@ -128,7 +128,7 @@ def test_a_third_is_taken_away_where_the_evidence_is_highest(run, data):
     evidence = torch.zeros(6, 6)
     evidence[:2] = 1
     x = prepare(picture, run.pixel_std)
-    fill = nb09.instead(run, picture)
+    fill = run.fill(picture)
     assert fill.shape == picture.shape and fill.dtype == torch.uint8
     less = x.clone()
     less[..., :22, :] = prepare(fill, run.pixel_std)[..., :22, :]
@@ -136,7 +136,7 @@ def test_a_third_is_taken_away_where_the_evidence_is_highest(run, data):
         logits = run.model(torch.cat([x, less]))
     first, second = logits[0].topk(2).indices
     whole, without = logits[:, first] - logits[:, second]
-    found = nb09.without_a_third(run, picture, evidence)
+    found = nb09.without_a_third(run, picture, evidence, int(first))
     assert found["whole"] == pytest.approx(whole.item(), abs=1e-4)
     expected = without.item()
     assert found["map's third gone"] == pytest.approx(expected, abs=1e-4)
@@ -147,10 +147,10 @@ def test_the_mean_cell_or_a_blurred_copy_shows_instead(run):
     train, *_ = split(solar_cells(), run.config.split_seed)
     mean = train.resized(64).images.double().mean(0)
     noise = torch.randint(0, 256, (1, 1, 64, 64), dtype=torch.uint8)
-    shown = nb09.instead(run, noise)[0]
+    shown = run.fill(noise)[0]
     assert (shown - mean).abs().max() <= 0.5001
     other = replace(run, config=replace(run.config, data="folder"))
-    blurred = nb09.instead(other, noise).float()
+    blurred = other.fill(noise).float()
     assert blurred.std() < noise.float().std() / 5
     assert abs(blurred.mean() - noise.float().mean()) < 5
 
@@ -172,7 +172,7 @@ def test_a_line_goes_around_the_third_that_is_taken_away(run, monkeypatch):
 
 def test_colour_pictures_become_grey_for_solar_cells(run):
     colour = torch.tensor([30, 60, 90]).byte()[None, :, None, None].expand(1, 3, 80, 80)
-    fitted = nb09.fitting(run, colour)
+    fitted = run.fitted(colour)
     assert fitted.shape == (1, 1, 64, 64) and set(fitted.unique().tolist()) == {60}
 
 
@@ -188,7 +188,7 @@ def test_the_drawn_crops_are_the_papers(picture):
 
 
 def test_a_pixel_is_seen_by_the_crops_that_hold_it():
-    one = Crop(height=20, width=40, top=0, left=20, side=20, mirrored=False)
+    one = Crop(height=20, width=40, top=0, left=20, side=20, flipped=False)
     two = one._replace(left=0)
     seen = nb09.coverage(10, 20, [one, two, one, one])  # at half the scale
     assert (seen[:, :10] == 0.25).all() and (seen[:, 10:] == 0.75).all()

@@ -5,7 +5,7 @@ import pytest
 
 from inception_lib.teaching import trained
 from inception_lib.training import Run, TrainingConfig, save_run
-from inception_lib.training.checkpoint import build_model
+from inception_lib.training.run import build_model
 
 
 @pytest.fixture
@@ -46,28 +46,3 @@ def test_an_interrupted_training_is_not_kept(quick_training, untrained, tmp_path
     untrained.interrupted = True
     assert trained.trained_run(tmp_path / "run") is untrained
     assert not (tmp_path / "run").exists()
-
-
-def test_a_shortened_training_does_not_stand_in_for_a_real_one(
-    quick_training, monkeypatch, tmp_path
-):
-    monkeypatch.setenv("INCEPTION_LIB_FAST_TRAINING", "1")
-    trained.trained_run(tmp_path / "run")
-    monkeypatch.delenv("INCEPTION_LIB_FAST_TRAINING")
-    assert not (tmp_path / "run").exists()
-    trained.trained_run(tmp_path / "run")
-    assert len(quick_training) == 2
-
-
-def test_a_folder_that_cannot_be_written_loses_nothing(
-    quick_training, untrained, tmp_path, capsys
-):
-    (tmp_path / "file").write_text("in the way")
-    assert trained.trained_run(tmp_path / "file" / "run") is untrained
-    assert "not kept" in capsys.readouterr().out
-
-
-def test_a_damaged_run_is_told(quick_training, tmp_path):
-    (tmp_path / "model.safetensors").write_bytes(b"damaged")
-    with pytest.raises(ValueError, match="damaged"):
-        trained.trained_run(tmp_path)

@@ -5,11 +5,14 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
-from inception_lib.training import TrainingConfig, load_run, loop
-from inception_lib.training.__main__ import main, parser
+from inception_lib.training import TrainingConfig, command, load_run, loop
+from inception_lib.training.command import main as inception
+from inception_lib.training.command import train_main as main
 
 FAST = "--image-size 64 --epochs 1 --batch-size 8 --precision float32".split()
 
@@ -88,13 +91,14 @@ def test_a_run_without_an_epoch_leaves_its_folder_as_it_was(
         (["--data", "no_such_folder"], "no_such_folder"),
         (["--resume"], "--resume needs --out"),
         (["--epochs", "0"], "epochs must be at least 1"),
+        (["--epochs", "many"], "'many'"),
+        (["--schedule", "linear"], "Expected one of ('cosine', 'paper')"),
         (["--image-size", "40"], "image_size=40 is too small"),
     ],
 )
 def test_a_mistake_is_one_message_without_a_traceback(arguments, sentence, capsys):
     assert main(arguments) == 2
-    error = capsys.readouterr().err
-    assert error.startswith("error: ")
+    error = " ".join(capsys.readouterr().err.replace("│", "").split())
     assert sentence in error
     assert "Traceback" not in error
 
@@ -108,20 +112,109 @@ def test_a_folder_in_use_is_not_overwritten(pictures, tmp_path, capsys):
     assert (tmp_path / "model.safetensors").read_bytes() == weights
 
 
-def test_the_defaults_are_the_config_s():
-    options = vars(parser().parse_args([]))
-    del options["out"], options["resume"]
-    assert TrainingConfig(**options) == TrainingConfig()
+def test_the_defaults_are_the_config_s(monkeypatch):
+    seen: list = []
+    monkeypatch.setattr(command, "train_and_save", lambda *given: seen.append(given))
+    main([])
+    assert seen[0][:2] == (TrainingConfig(), None)
 
 
-def test_help_is_a_page_for_people():
-    command = [sys.executable, "-m", "inception_lib.training", "--help"]
-    page = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    for option in (
-        "--data",
-        "--image-size",
-        "--no-batch-norm",
-        "--resume",
-        "examples:",
+def test_the_precision_that_is_printed_is_the_one_that_trains(
+    pictures, monkeypatch, capsys
+):
+    """It is measured once: a second answer would end the iterator."""
+    measured = iter([("bfloat16", "measured")])
+    monkeypatch.setattr(loop, "pick_precision", lambda *_: next(measured))
+    states = []
+    restore = loop.train_epoch
+
+    def noted(stage, run, state, *rest):
+        states.append(state.precision)
+        return restore(stage, run, state, *rest)
+
+    monkeypatch.setattr(loop, "train_epoch", noted)
+    assert main(["--data", str(pictures), *FAST[:-1], "auto"]) == 0
+    assert "bfloat16 (measured)" in capsys.readouterr().out
+    assert states == ["bfloat16"]
+
+
+def test_help_is_a_page_for_people(capsys):
+    for program in (main, lambda arguments: inception(["train", *arguments])):
+        assert program(["--help"]) == 0
+        page = capsys.readouterr().out
+        for option in ("--data", "--no-batch-norm", "--resume", "--out runs/cells"):
+            assert option in page
+    assert inception(["--help"]) == 0 and inception([]) == inception(["trian"]) == 2
+    page = capsys.readouterr().out
+    assert all(f"\n  {name} " in page for name in ("train", "predict", "export"))
+    assert inception(["predict", "--help"]) == 0
+    assert "Exit status: 0 if all files were answered" in capsys.readouterr().out
+
+
+def test_python_m_is_the_same_command():
+    command = [sys.executable, "-m", "inception_lib.training", "--image-size", "5"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.startswith("error: image_size=5 is")
+
+
+# --- predict and export ---------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trained(pictures, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "mine"
+    assert main(["--data", str(pictures), "--out", str(out), *FAST]) == 0
+    return out
+
+
+def test_a_folder_is_answered_line_by_line_and_in_a_table(
+    trained, pictures, tmp_path, capsys
+):
+    table, maps = tmp_path / "answers.csv", tmp_path / "maps"
+    options = ["--csv", str(table), "--explain", str(maps)]
+    assert inception(["predict", str(trained), str(pictures), *options]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    files = sorted(pictures.rglob("*.png"))
+    expected = load_run(trained).predict(pictures)
+    for line, file, row in zip(lines, files, expected, strict=True):
+        name = ("dark", "light")[int(row.argmax())]
+        assert line == f"{file}: {name} {row.max():.3f}"
+    rows = pd.read_csv(table)
+    assert list(rows) == ["picture", "answer", "dark", "light", "problem"]
+    found = torch.tensor(rows[["dark", "light"]].to_numpy(), dtype=torch.float32)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+    assert len(list(maps.rglob("*.png"))) == len(files)
+    with Image.open(next(maps.rglob("*.png"))) as drawn:
+        assert drawn.size == (448, 448)
+
+
+def test_unreadable_files_are_named_and_the_rest_is_answered(
+    trained, pictures, tmp_path, capsys
+):
+    broken = tmp_path / "broken.jpg"
+    broken.write_text("no picture")
+    missing, good = tmp_path / "missing.png", pictures / "dark" / "0.png"
+    table = tmp_path / "answers.csv"
+    files = [str(file) for file in (broken, missing, good)]
+    assert inception(["predict", str(trained), *files, "--csv", str(table)]) == 1
+    said = capsys.readouterr()
+    assert len(said.out.splitlines()) == 1 and said.out.startswith(f"{good}: ")
+    assert len(said.err.splitlines()) == 2 and str(broken) in said.err
+    assert pd.read_csv(table)["problem"].notna().tolist() == [True, True, False]
+
+
+def test_a_wrong_prediction_command_is_one_sentence(trained, tmp_path, capsys):
+    for arguments, sentence in (
+        ([str(tmp_path), "x.png"], "there is no trained model"),
+        ([str(trained)], "name at least one picture or folder"),
+        ([str(trained), str(tmp_path)], "there is no file in"),
     ):
-        assert option in page
+        assert inception(["predict", *arguments]) == 2
+        assert capsys.readouterr().err.startswith(f"error: {sentence}")
+
+
+def test_export_writes_the_files_for_other_programs(trained, tmp_path, capsys):
+    assert inception(["export", str(trained), str(tmp_path / "use")]) == 0
+    names = {path.name for path in (tmp_path / "use").iterdir()}
+    assert names == {"model.onnx", "model.pt2", "MODEL_CARD.md"}
+    assert "accuracy" in (tmp_path / "use" / "MODEL_CARD.md").read_text()

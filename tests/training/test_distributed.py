@@ -16,8 +16,8 @@ from warm_start import await_checkpoint
 
 from inception_lib import GoogLeNet
 from inception_lib.training import distributed, load_run, loop, metrics
-from inception_lib.training.__main__ import read_data
 from inception_lib.training.checkpoint import read_tensors
+from inception_lib.training.command import read_data
 from inception_lib.training.data import split
 
 # Without batch norm, whose statistics a process takes over its own share, and (below,
@@ -95,7 +95,7 @@ def test_the_scores_are_those_of_one_process_on_the_same_network(together):
         expected = metrics.scores(probabilities, data.labels)
         assert {k: saved[name][k] for k in expected} == pytest.approx(expected)
     last = run.history.iloc[-1]
-    probabilities = run.probabilities(parts.validation)
+    probabilities = run.predict(parts.validation, views="one")
     loss = -probabilities.gather(1, parts.validation.labels[:, None]).log().mean()
     assert last["validation_loss"] == pytest.approx(loss.item(), rel=1e-4)
 

@@ -6,9 +6,8 @@ import pytest
 import torch
 
 from inception_lib.training import Run, TrainingConfig, export
-from inception_lib.training.checkpoint import build_model
 from inception_lib.training.export import model_card, save_for_use
-from inception_lib.training.predict import predict
+from inception_lib.training.run import build_model
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +26,7 @@ def folder(run, tmp_path_factory):
 @pytest.mark.parametrize("count", [1, 3])  # the batch is free
 def test_other_programs_give_the_same_probabilities(run, folder, count):
     pixels = torch.randint(0, 256, (count, 1, 64, 64), dtype=torch.uint8)
-    expected = predict(run.model, pixels, run.pixel_std)
+    expected = run.predict(pixels)
     session = onnxruntime.InferenceSession(folder / "model.onnx")
     (found,) = session.run(["probabilities"], {"pixels": pixels.numpy()})
     torch.testing.assert_close(torch.tensor(found), expected, rtol=0, atol=1e-5)

@@ -16,16 +16,17 @@ from inception_lib.training import (
     finetune,
     fit,
     image_folder,
+    optim,
     save_run,
 )
-from inception_lib.training.checkpoint import build_model
 from inception_lib.training.finetune import (
     STAGES,
     freeze,
     load_weights,
     new_head,
-    parameter_groups,
 )
+from inception_lib.training.optim import parameter_groups
+from inception_lib.training.run import build_model
 
 CONFIG = TrainingConfig(
     image_size=64, epochs=1, batch_size=8, precision="float32", grow=False
@@ -90,7 +91,11 @@ def test_a_network_of_another_source_is_tuned_as_the_module_says():
     batches = list(zip(images, labels, strict=True))
     example = dedent(finetune.__doc__.partition("::")[2])
     known: dict = {"googlenet_loss": googlenet_loss, "interop": interop, "torch": torch}
-    known |= vars(finetune) | {"state_dict": state_dict, "batches": batches}
+    known |= (
+        vars(finetune)
+        | {"optim": optim, "TrainingConfig": TrainingConfig}
+        | {"state_dict": state_dict, "batches": batches}
+    )
     exec(example, known)
     model = known["model"]
     assert model.fc.out_features == model.aux1.fc2.out_features == 3

@@ -20,15 +20,10 @@ from inception_lib.training import (
     split,
 )
 from inception_lib.training.checkpoint import read_tensors, write_tensors
-from inception_lib.training.loop import (
-    COLUMNS,
-    MEASURED,
-    ForwardPass,
-    image_sizes,
-    make_optimizer,
-    make_rate,
-    warm_up_and_decay,
-)
+from inception_lib.training.forward import ForwardPass
+from inception_lib.training.loop import COLUMNS, MEASURED, image_sizes
+from inception_lib.training.optim import get_lr, make_optimizer
+from inception_lib.training.run import build_model
 
 CONFIG = TrainingConfig(
     image_size=64,
@@ -101,18 +96,11 @@ def test_every_form_trains(options):
     assert np.isfinite(run.history["loss"]).all()
 
 
-def test_a_training_is_cut_short_for_tests(monkeypatch):
-    monkeypatch.setenv("INCEPTION_LIB_FAST_TRAINING", "1")
-    run = train(replace(CONFIG, image_size=96))
-    assert run.history[["epoch", "image_size"]].to_numpy().tolist() == [[1, 64]]
-    assert run.config.image_size == 64  # at which it predicts, too
-
-
 def test_history_has_a_row_per_epoch_with_every_metric(run):
     assert list(run.history["epoch"]) == [1, 2]
     assert list(run.history.columns) == COLUMNS + MEASURED
     # Of the last of 4 steps, and of the last of all 8.
-    rates = [CONFIG.lr * warm_up_and_decay(step, 8) for step in (3, 7)]
+    rates = [CONFIG.lr * get_lr(step, 4, CONFIG) for step in (3, 7)]
     assert list(run.history["lr"]) == pytest.approx(rates)
     matrix = np.array(json.loads(run.history["confusion_matrix"].iloc[-1]))
     assert matrix.sum() == 16
@@ -214,13 +202,13 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
 
 
 def test_images_grow_to_the_whole():
-    sizes = image_sizes(TrainingConfig(image_size=128), 45)
+    sizes = image_sizes(TrainingConfig(image_size=128, epochs=45))
     assert [sizes.count(size) for size in (80, 96, 128)] == [24, 12, 9]
     assert sizes == sorted(sizes)
-    assert image_sizes(TrainingConfig(grow=False), 3) == [128] * 3
+    assert image_sizes(TrainingConfig(grow=False, epochs=3)) == [128] * 3
     # The heads need 63 pixels; an image smaller than that is refused elsewhere.
-    assert image_sizes(TrainingConfig(image_size=80), 5) == [63, 63, 63, 63, 80]
-    assert image_sizes(TrainingConfig(image_size=80, aux=False), 5)[0] == 50
+    assert image_sizes(TrainingConfig(image_size=80, epochs=5)) == [63, 63, 63, 63, 80]
+    assert image_sizes(TrainingConfig(image_size=80, epochs=5, aux=False))[0] == 50
 
 
 def test_growing_images_train_and_predict_at_the_full_size():
@@ -231,18 +219,20 @@ def test_growing_images_train_and_predict_at_the_full_size():
 
 
 def test_learning_rate_rises_for_a_quarter_and_falls_to_zero():
-    rates = [warm_up_and_decay(step, 100) for step in range(101)]
+    one = replace(CONFIG, epochs=1)
+    rates = [get_lr(step, 100, one) for step in range(101)]
     assert rates[0] == pytest.approx(0.04)
     assert max(rates) == rates[25] == 1
     assert rates[100] == pytest.approx(0)
     assert rates[:26] == sorted(rates[:26])
     assert rates[25:] == sorted(rates[25:], reverse=True)
-    assert warm_up_and_decay(1, 1) == 1  # a run of a single step divides by nothing
+    assert get_lr(1, 1, one) == 1  # a run of a single step divides by nothing
 
 
 def test_the_papers_rate_falls_by_4_percent_every_8_epochs():
-    rate = make_rate(replace(CONFIG, schedule="paper"), 10, 100)
-    by_epoch = [[rate(step) for step in range(e * 10, e * 10 + 10)] for e in range(24)]
+    paper = replace(CONFIG, schedule="paper")
+    steps = [range(e * 10, e * 10 + 10) for e in range(24)]
+    by_epoch = [[get_lr(step, 10, paper) for step in epoch] for epoch in steps]
     expected = [0.96**n for n in (0, 1, 2) for _ in range(8)]
     assert by_epoch == [[value] * 10 for value in expected]
 
@@ -300,3 +290,42 @@ def test_heads_see_float32_logits():
     expected = torch.nn.functional.cross_entropy(logits.float(), labels)
     assert torch.equal(loss, expected)
     assert right == (logits.float().argmax(1) == labels).sum()
+
+
+class Small(torch.nn.Module):
+    """A learner's own network: no heads, no image_size, one convolution."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, 8, 5)
+        self.fc = torch.nn.Linear(8, 2)
+
+    def forward(self, x):
+        return self.fc(self.conv(x).relu().mean((2, 3)))
+
+
+def test_a_network_of_the_learners_own_is_trained_kept_and_loaded(tmp_path):
+    torch.manual_seed(0)
+    model = Small()
+    config = replace(CONFIG, grow=True, image_size=80)
+    path = tmp_path / "checkpoint.safetensors"
+    run = train(config, model=model, checkpoint=path)
+    assert isinstance(run.model, Small) and run.channels == 1
+    assert list(run.history["image_size"]) == [63, 80]
+    assert np.isfinite(run.history[["loss", "validation_loss"]]).all(axis=None)
+    save_run(run, tmp_path)
+    with pytest.raises(ValueError, match="weights of a Small"):
+        load_run(tmp_path)
+    again = load_run(tmp_path, Small())
+    assert torch.equal(again.predict(stripes(4)), run.predict(stripes(4)))
+    longer = replace(config, epochs=2)
+    with pytest.raises(ValueError, match="another network"):
+        train(longer, checkpoint=path, resume=True)
+    with pytest.raises(ValueError, match="weights and freeze need the GoogLeNet"):
+        train(replace(config, freeze="3"), model=Small())
+
+
+def test_a_googlenet_of_the_learners_own_trains_as_ours_does(run):
+    torch.manual_seed(CONFIG.seed)
+    mine = build_model(CONFIG, 2)
+    assert same(run, train(model=mine))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from inception_lib.training.muon import ITERATIONS, Muon, orthogonal
+from inception_lib.training.optim import ITERATIONS, Muon, orthogonal
 
 GROUP = {"lr": 0.01, "weight_decay": 0.1}
 

@@ -1,23 +1,21 @@
 """09 · Your own images: answers, crops and views, calibration, uploads."""
 
 import tempfile
-from functools import cache
 from html import escape
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from ipywidgets import HTML, FileUpload, IntSlider, ToggleButtons, VBox
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from torch import Tensor
-from torchvision.transforms.v2 import functional as TF
 
-from ...analysis.attribution import class_activation_map, contrast, ranking, without
-from ...training import Run, load_picture, prepare, solar_cells, split
+from ...analysis.attribution import contrast, ranking, without
+from ...training import Run, load_picture, prepare
 from ...training.metrics import calibration_error, reliability
+from ...training.run import folder_files, name_in
 from ...training.views import SHORTER_SIDES, Crop, paper_crops
 from .. import heatmap
 from ..drawing import (
@@ -33,60 +31,20 @@ from ..explorer import explorer
 GRID = 6  # squares along a side, of which a third are taken away
 
 
-def fitting(run: Run, picture: Tensor) -> Tensor:
-    """1×C×H×W uint8 as the run's network wants it: its size, and grey for solar
-    cells.
-    """
-    if run.config.data == "solar-cells":
-        picture = picture.float().mean(1, keepdim=True).round().byte()
-    size = [run.config.image_size] * 2
-    scaled = F.interpolate(picture.float(), size, mode="bilinear", antialias=True)
-    return scaled.round().clamp(0, 255).byte()
-
-
-@torch.no_grad()
 def explain(run: Run, picture: Tensor) -> tuple[Tensor, Tensor]:
     """K probabilities of a 1×C×S×S picture, and the h×w evidence for the likeliest
     class: what each place adds to its logit, against the mean of the other classes.
     """
-    maps = []
-    catch = run.model.inception5b.register_forward_hook(
-        lambda _, __, output: maps.append(output)
-    )
-    try:
-        logits = run.model.eval()(prepare(picture, run.pixel_std))
-    finally:
-        catch.remove()
-    evidence = class_activation_map(maps[0], run.model.fc)[0]
-    likeliest = int(logits.argmax())
-    others = torch.arange(len(evidence)) != likeliest
-    return logits.softmax(1)[0], evidence[likeliest] - evidence[others].mean(0)
-
-
-@cache
-def mean_cell(size: int, split_seed: int) -> Tensor:
-    """The mean of the solar cells to learn from, 1×1×size×size uint8."""
-    train, *_ = split(solar_cells(), split_seed)
-    return train.resized(size).images.float().mean(0, keepdim=True).round().byte()
-
-
-def instead(run: Run, picture: Tensor) -> Tensor:
-    """What shows where a 1×C×S×S picture is taken away, itself 1×C×S×S uint8.
-
-    For solar cells the mean cell, as a flat grey or a blurred cell is a defect to the
-    network (notebook 08). Of other pictures a blurred copy, for lack of better.
-    """
-    if run.config.data == "solar-cells":
-        return mean_cell(run.config.image_size, run.config.split_seed)
-    spread = picture.shape[-1] / 8
-    kernel = 2 * int(1.5 * spread) + 1  # within what mirroring at the edge allows
-    return TF.gaussian_blur(picture, [kernel] * 2, [spread] * 2)
+    probabilities = run.predict(picture)
+    return probabilities[0], run.evidence(picture, probabilities.argmax(1))[0]
 
 
 @torch.no_grad()
-def without_a_third(run: Run, picture: Tensor, evidence: Tensor) -> dict[str, float]:
-    """The score of the likeliest class of a 1×C×S×S picture: whole, and without a third
-    of its squares, those that the evidence ranks highest or any.
+def without_a_third(
+    run: Run, picture: Tensor, evidence: Tensor, answer: int
+) -> dict[str, float]:
+    """The score of the class ``answer`` of a 1×C×S×S picture: whole, and without a
+    third of its squares, those that the evidence ranks highest or any.
 
     The score is the ``contrast`` of the logits: a probability near 1 would hardly move.
 
@@ -96,11 +54,11 @@ def without_a_third(run: Run, picture: Tensor, evidence: Tensor) -> dict[str, fl
     x = prepare(picture, run.pixel_std)
     chance = torch.rand(3, *[GRID] * 2, generator=torch.Generator().manual_seed(0))
     orders = torch.cat([ranking(evidence[None], GRID), ranking(chance, GRID)])
-    fill = prepare(instead(run, picture), run.pixel_std)
+    fill = prepare(run.fill(picture), run.pixel_std)
     pictures = torch.cat([x, without(x, orders, GRID**2 // 3, fill)])
     pictures = pictures.contiguous(memory_format=torch.channels_last)
     logits = run.model.eval()(pictures)
-    whole, by_map, *by_chance = contrast(logits, int(logits[0].argmax())).tolist()
+    whole, by_map, *by_chance = contrast(logits, answer).tolist()
     values = (whole, by_map, sum(by_chance) / len(by_chance))
     return dict(
         zip(("whole", "map's third gone", "random third gone"), values, strict=True)
@@ -130,7 +88,7 @@ def draw_answer(run: Run, picture: Tensor, name: str) -> Drawing:
     """What a run says to one picture (1×C×H×W uint8), which places spoke for it, and
     what becomes of the answer without them.
     """
-    picture = fitting(run, picture)
+    picture = run.fitted(picture)
     probabilities, evidence = explain(run, picture)
     fig, (bare, left, middle, right) = figure(2.4, columns=4)
     fixed_layout(fig, left=0.01, right=0.98, bottom=0.2, top=0.9, wspace=0.15)
@@ -146,7 +104,7 @@ def draw_answer(run: Run, picture: Tensor, name: str) -> Drawing:
     _bars(middle, dict(zip(names, values, strict=True)), ["1x1"] * len(names))
     middle.set_xticks([0, 0.5, 1])
     middle.set_xlabel("predicted probability")
-    left_over = without_a_third(run, picture, evidence)
+    left_over = without_a_third(run, picture, evidence, int(shown.indices[0]))
     whole, gone, anywhere = left_over.values()
     _bars(right, left_over, ["1x1", "3x3", "light"], digits=1)
     right.set_xlabel(f"score of {names[0]!r}")
@@ -339,7 +297,7 @@ def draw_crops(
         fig,
         f"A picture scaled to {width}×{height}. Solid: the {square} square, {scale} "
         f"pixels wide; dashed: its four corners and its centre at {SIZE}×{SIZE}; each "
-        f"is taken as it is and mirrored. Of all 144 crops {middle:.0f} % see the "
+        f"is taken as it is and flipped. Of all 144 crops {middle:.0f} % see the "
         f"middle of the picture and {corner:.0f} % its corner.",
     )
 
@@ -385,35 +343,13 @@ def try_picture(run: Run) -> VBox:
     return VBox([button, note, picture])
 
 
-def answer_folder(run: Run, folder: str | Path) -> pd.DataFrame:
-    """A row per file in ``folder`` and its subfolders: the run's answer and its
-    probability, or why there is none.
-
-    Hidden files and links are passed over. Raises FileNotFoundError if there is no such
-    folder, and ValueError if it holds no file.
-    """
-    rows = {}
-    for name, path in _files(folder).items():
-        row: dict[str, object] = {"answer": "", "probability": None, "problem": ""}
-        try:
-            picture = load_picture(path, run.config.image_size)
-            probabilities, _ = explain(run, fitting(run, picture))
-            likeliest = int(probabilities.argmax())
-            row["answer"] = run.classes[likeliest]
-            row["probability"] = round(probabilities[likeliest].item(), 3)
-        except ValueError as error:
-            row["problem"] = str(error).replace(str(path), name)
-        rows[name] = row
-    return pd.DataFrame.from_dict(rows, orient="index")
-
-
 def browse_folder(run: Run, folder: str | Path) -> VBox:
     """Walk through the pictures in ``folder``: the run's answer to each, and where it
     looked. What can't be read is named in one sentence, and the last picture stays.
 
-    Raises what ``answer_folder`` raises, and ValueError if no file is a picture.
+    Raises what ``Run.answer_folder`` raises, and ValueError if no file is a picture.
     """
-    files = _files(folder)
+    files = {name_in(folder, path): path for path in folder_files(folder)}
     names = list(files)
 
     def draw(picture: int) -> Drawing:
@@ -430,21 +366,6 @@ def browse_folder(run: Run, folder: str | Path) -> VBox:
         raise ValueError(f"no file in {folder} is a picture: choose another folder")
     position = IntSlider(first, 1, len(names), description="picture")
     return explorer(draw, {"picture": position}, {"picture": f"of {len(names)}"})
-
-
-def _files(folder: str | Path) -> dict[str, Path]:
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"there is no folder {folder}: check its name")
-    files = {}
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder)
-        hidden = any(part.startswith(".") for part in name.parts)
-        if path.is_file() and not path.is_symlink() and not hidden:
-            files[name.as_posix()] = path
-    if not files:
-        raise ValueError(f"there is no file in {folder}: put pictures into it")
-    return files
 
 
 def _is_picture(path: Path) -> bool:
