@@ -75,8 +75,8 @@ ANYTHING = st.one_of(NO_COUNT, NO_FLAG, NO_RATE, st.integers(), st.text(max_size
 def is_right(name: str, value) -> bool:
     """The rules once more, written another way."""
     f = {f.name: f for f in fields(TrainingConfig)}[name]
-    if f.metadata["choices"]:
-        return isinstance(value, str) and value in f.metadata["choices"]
+    if get_origin(KINDS[name]) is Literal:
+        return isinstance(value, str) and value in get_args(KINDS[name])
     if name in ("lr", "weight_decay"):
         if value is None:
             return True
