@@ -80,7 +80,7 @@ def test_each_branch_of_a_module(kernel_size):
 @pytest.mark.parametrize(
     "form", [{}, {"kernel_size_5x5": 3, "pool4_kernel_size": 2}], ids=["paper", "tv"]
 )
-def test_the_largest_view_of_the_modules_in_a_row(form):
+def test_the_largest_field_of_the_modules_in_a_row(form):
     """Up to 4a, where it still lies inside of an image of a size that is quick."""
     model = GoogLeNet(aux_logits=False, **form)
     fields = inception_receptive_fields(model)
@@ -92,7 +92,7 @@ def test_the_largest_view_of_the_modules_in_a_row(form):
         assert max(v.largest for v in fields[module].values()) == seen(part, 3, 257)
 
 
-def test_the_smallest_view_is_that_of_a_network_of_1x1s():
+def test_the_smallest_field_is_that_of_a_network_of_1x1s():
     """With the wide branches cut off a module lets only its 1×1 through."""
     model = GoogLeNet(aux_logits=False)
     smallest = min(
@@ -102,7 +102,7 @@ def test_the_smallest_view_is_that_of_a_network_of_1x1s():
     assert smallest == seen(averaged(stem), 3, 129)
 
 
-def test_the_views_of_the_paper():
+def test_the_fields_of_the_paper():
     fields = inception_receptive_fields(GoogLeNet(aux_logits=False))
     assert list(fields) == list(GOOGLENET_WIDTHS)
     assert fields["3a"] == {
@@ -123,7 +123,7 @@ def test_heads_are_no_part_of_the_way():
     )
 
 
-def test_the_stem_has_views_too():
+def test_the_stem_has_fields_too():
     fields = receptive_fields(GoogLeNet(aux_logits=False))
     assert fields["conv1"]["trunk"] == ReceptiveField(7, 7, 2)
     assert fields["conv3"]["trunk"] == ReceptiveField(19, 19, 4)
