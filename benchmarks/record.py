@@ -2,6 +2,7 @@
 
     python benchmarks/record.py                  # what is missing, in order
     python benchmarks/record.py --only default   # of these jobs only
+    python benchmarks/record.py --only ensemble  # from saved answers, no training
     python benchmarks/record.py --status         # what is done, what is left
 
 A job is a recipe, a split and a seed. Each leaves a line in record.csv, and in
@@ -51,6 +52,8 @@ SETS = ("train", "validation", "test")
 PROTOCOLS = ("class", "panel")
 SPLITS, SEEDS = range(5), range(5)
 ZOOM = 1.08  # of the second four of an ensemble's eight views
+ENSEMBLE = "ensemble of "
+GPU_MEMORY = 4e9  # bytes for each training: 3.2 to 3.7 GB were seen on an H100
 
 LONG = TrainingConfig(optimizer="adamw", batch_size=32, epochs=150, image_size=160)
 RECIPES = {"default": TrainingConfig(), "long": LONG}
@@ -89,7 +92,7 @@ def all_jobs() -> list[Job]:
     jobs = [Job(name, *place) for name in BASELINES for place in places]
     for recipe in RECIPES:
         jobs += [Job(recipe, *place, seed) for seed in SEEDS for place in places]
-    jobs += [Job("ensemble", *place) for place in places]
+        jobs += [Job(ENSEMBLE + recipe, *place) for place in places]
     return jobs + [Job(name, "class", 0, seed) for seed in range(3) for name in TRIALS]
 
 
@@ -208,8 +211,9 @@ def done_by(job: Job, cells: Callable[[], ImageSet]) -> tuple[Answers, dict]:
 
 
 def ensemble(job: Job, known: dict[str, Answers]) -> Answers | None:
-    """The mean of five long runs, eight views each, once they are there."""
-    members = [known.get(replace(job, recipe="long", seed=seed).key) for seed in SEEDS]
+    """The mean of a recipe's five seeds, eight views each, once they are there."""
+    recipe = job.recipe.removeprefix(ENSEMBLE)
+    members = [known.get(replace(job, recipe=recipe, seed=seed).key) for seed in SEEDS]
     if not all(members):
         return None
     return {
@@ -305,6 +309,17 @@ def status(jobs: Iterable[Job], record: Record) -> str:
     return "\n".join([*lines, f"next: {left[0]}" if left else "nothing is left"])
 
 
+def fitting(jobs: int, free: float) -> int:
+    """How many of the processes fit into a GPU's ``free`` bytes; one always starts."""
+    fit_in = max(1, int(free // GPU_MEMORY))
+    if fit_in < jobs:
+        print(
+            f"--jobs {fit_in} instead of {jobs}: a training needs up to "
+            f"{GPU_MEMORY / 1e9:.0f} GB, and the GPU has {free / 1e9:.0f} GB free"
+        )
+    return min(jobs, fit_in)
+
+
 def prepare_worker(threads: int) -> None:
     torch.set_num_threads(threads)
 
@@ -337,10 +352,14 @@ def main(
         scores = [f"{name} {info[name]:.3f}" for name in info if "_" in name]
         print(f"{job.key:<32} {info['minutes']:6.2f} minutes ", *scores[:6], flush=True)
 
-    left = [j for j in jobs if j.key not in record.rows and j.recipe != "ensemble"]
-    threads = max(1, (os.cpu_count() or 1) // options.jobs)
+    ensembles = [job for job in jobs if job.recipe.startswith(ENSEMBLE)]
+    left = [j for j in jobs if j.key not in record.rows and j not in ensembles]
+    side_by_side = options.jobs
+    if torch.cuda.is_available():
+        side_by_side = fitting(side_by_side, torch.cuda.mem_get_info()[0])
+    threads = max(1, (os.cpu_count() or 1) // side_by_side)
     pool = ProcessPoolExecutor(
-        options.jobs,
+        side_by_side,
         mp_context=get_context("spawn"),
         initializer=prepare_worker,
         initargs=(threads,),
@@ -348,7 +367,7 @@ def main(
     with pool:
         running: dict[Future, Job] = {}
         while left or running:
-            while left and len(running) < options.jobs and time.monotonic() < end:
+            while left and len(running) < side_by_side and time.monotonic() < end:
                 job = left.pop(0)
                 running[pool.submit(done_by, job, cells)] = job
             if not running:
@@ -359,8 +378,8 @@ def main(
                 keep(job, *finished.result())
             except (RuntimeError, FloatingPointError, OSError) as error:
                 print(f"{job.key}: {error}", flush=True)  # the others continue
-    for job in jobs:
-        if job.recipe == "ensemble" and job.key not in record.rows:
+    for job in ensembles:
+        if job.key not in record.rows:
             answers = ensemble(job, record.answers)
             if answers:
                 scored = score(read_split(cells(), job), answers)
