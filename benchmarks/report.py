@@ -50,7 +50,7 @@ def table(results: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def cell(found: pd.DataFrame, key: tuple[int, int]) -> str:
+def cell(found: pd.DataFrame, key: tuple[int, int] | str) -> str:
     if key not in found.index:
         return ""
     row = found.loc[key]
@@ -58,6 +58,23 @@ def cell(found: pd.DataFrame, key: tuple[int, int]) -> str:
     if pd.notna(row["fraction_of_peak"]):
         text += f" ({row['fraction_of_peak']:.0%})"
     return text
+
+
+def gpu_table(results: dict) -> str:
+    """gpu.json in Markdown: torchvision's images a second, and ours in times that."""
+    ours = ("float32", "bfloat16", "bfloat16, recorded", "float16")
+    lines = ["| | torchvision, images/s | " + " | ".join(ours) + " |"]
+    lines.append("|---" * (2 + len(ours)) + "|")
+    for mode in ("train", "infer"):
+        for size in (96, 224):
+            for batch in (32, 256):
+                rows = pd.DataFrame(results[f"{mode}, {size} px, {batch}"])
+                found = rows.set_index("name")
+                cells = [cell(found, f"ours, {name}") for name in ours]
+                speed = found.images_per_second["torchvision"]
+                title = f"{TITLES[mode]}, {size} px, batch {batch}"
+                lines.append(f"| {title} | {speed:,} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def figure(results: pd.DataFrame) -> Figure:
