@@ -63,7 +63,7 @@ def standard_error(
 
 
 def right(record: Record, job: Job, test: ImageSet) -> np.ndarray:
-    """For each of the test cells 1 if the job's answer is right, else 0."""
+    """1 for each test cell if the job's answer is right, else 0."""
     said = record.answers[job.key]["test"] >= 0.5
     return (said == test.labels.numpy()).astype(float)
 

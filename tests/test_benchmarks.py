@@ -97,6 +97,12 @@ def test_readme_shows_the_table_and_the_machine():
     assert results["machine"][0] in readme
 
 
+def test_the_page_shows_what_a_gpu_measured():
+    results = json.loads((ROOT / "benchmarks" / "gpu.json").read_text())
+    page = (ROOT / "docs" / "speed.md").read_text(encoding="utf-8")
+    assert report.gpu_table(results) in page
+
+
 def test_figure_shows_what_was_measured():
     figure = report.figure(report.measurements())
     assert [len(ax.patches) for ax in figure.axes] == [

@@ -32,6 +32,8 @@ def read(path: Path) -> NotebookNode:
             alts = figure_descriptions(cell)
             if alts:
                 cell.metadata["mystnb"] = {"image": {"alt": " ".join(alts)}}
+        else:  # the pages of docs/ are at the top of the site
+            cell.source = cell.source.replace("](../docs/", "](../")
     return notebook
 
 
