@@ -325,7 +325,17 @@ def test_a_network_of_the_learners_own_is_trained_kept_and_loaded(tmp_path):
         train(replace(config, freeze="3"), model=Small())
 
 
-def test_a_googlenet_of_the_learners_own_trains_as_ours_does(run):
-    torch.manual_seed(CONFIG.seed)
-    mine = build_model(CONFIG, 2)
-    assert same(run, train(model=mine))
+def test_a_model_that_is_handed_over_starts_from_its_own_weights(monkeypatch):
+    """Ours, built beforehand, where ``fit`` would build it: the same run."""
+    config = replace(CONFIG, epochs=1)
+
+    def mine(*_):
+        return build_model(config, 2)
+
+    monkeypatch.setattr(loop, "build_model", mine)
+    expected = train(config)
+    torch.manual_seed(config.seed)
+    model = mine()
+    after = torch.get_rng_state()
+    monkeypatch.setattr(torch, "manual_seed", lambda _: torch.set_rng_state(after))
+    assert same(expected, train(config, model=model))
