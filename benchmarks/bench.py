@@ -212,7 +212,7 @@ def epoch(image_size: int, batches: int, rounds: int) -> list[dict]:
             grow=False,
             batch_size=32,
             optimizer="adamw",
-            precision=precision,
+            precision=precision,  # type: ignore[arg-type]  # one of its choices
         )
         return lambda: fit(train_set, validation, config, progress=None)
 

@@ -119,7 +119,10 @@ def our_step(
     """The training loop's own step; with ``graph`` as it is on a lone GPU."""
     model = ours(size)
     config = TrainingConfig(
-        image_size=size, batch_size=batch, optimizer="sgd", precision=precision
+        image_size=size,
+        batch_size=batch,
+        optimizer="sgd",
+        precision=precision,  # type: ignore[arg-type]  # one of its choices
     )
     optimizer = make_optimizer(model, config, precision)
     network: nn.Module = torch.compile(model) if compiled else model  # type: ignore
@@ -232,8 +235,8 @@ def resuming(precision: str, optimizer: str, small: bool) -> dict:
         image_size=64,
         epochs=2 if small else 4,
         batch_size=4 if small else 32,
-        precision=precision,
-        optimizer=optimizer,
+        precision=precision,  # type: ignore[arg-type]  # one of its choices
+        optimizer=optimizer,  # type: ignore[arg-type]
     )
     images = noise(8 if small else 128, 80)
 

@@ -121,7 +121,11 @@ def read_split(cells: ImageSet, job: Job) -> dict[str, ImageSet]:
 def trained(job: Job, sets: dict[str, ImageSet]) -> tuple[Answers, dict[str, object]]:
     """Train the recipe; on a trial's test set it is never asked."""
     config = replace((RECIPES | TRIALS)[job.recipe], seed=job.seed)
-    config = replace(config, split_seed=job.split, split_by=job.protocol)
+    config = replace(
+        config,
+        split_seed=job.split,
+        split_by=job.protocol,  # type: ignore[arg-type]  # one of its choices
+    )
     train = sets["train"]
     if job.recipe == "long, hard labels":
         hard = torch.nn.functional.one_hot(train.labels, len(train.classes))

@@ -9,12 +9,15 @@ one. ``fit.__wrapped__`` is the whole training.
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
+from typing import Any
 
 from inception_lib import training
 from inception_lib.teaching import trained
 from inception_lib.training import TrainingConfig, loop
 
 BATCHES, SIDE = 8, 64
+whole_fit, whole_trained_run = loop.fit, trained.trained_run
+places: tuple[Any, ...] = (loop, training, trained)
 
 
 @wraps(loop.fit)
@@ -23,15 +26,15 @@ def short_fit(train, validation=None, config=None, *arguments, **options):
     side = min(config.image_size, SIDE)
     config = replace(config, epochs=1, image_size=side, grow=False)
     few = train.subset(slice(BATCHES * config.batch_size))
-    return loop.fit.__wrapped__(few, validation, config, *arguments, **options)
+    return whole_fit(few, validation, config, *arguments, **options)
 
 
 @wraps(trained.trained_run)
 def trained_elsewhere(folder):
     folder = Path(folder)
-    return trained.trained_run.__wrapped__(folder.with_name(f"{folder.name}-fast"))
+    return whole_trained_run(folder.with_name(f"{folder.name}-fast"))
 
 
-for module in (loop, training, trained):
+for module in places:
     module.fit = short_fit
 trained.trained_run = trained_elsewhere

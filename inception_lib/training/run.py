@@ -128,6 +128,7 @@ class Run:
         rows = {}
         for path, _, probabilities, problem in self.answers(folder_files(folder)):
             name = name_in(folder, path)
+            row: dict[str, object]
             row = {"answer": "", "probability": None, "problem": problem}
             if probabilities is not None:
                 row["answer"] = self.classes[int(probabilities.argmax())]

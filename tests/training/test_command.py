@@ -144,7 +144,7 @@ def test_help_is_a_page_for_people(capsys):
         page = capsys.readouterr().out
         for option in ("--data", "--no-batch-norm", "--resume", "--out runs/cells"):
             assert option in page
-    assert inception(["--help"]) == 0 and inception([]) == inception(["trian"]) == 2
+    assert inception(["--help"]) == 0 and inception([]) == inception(["learn"]) == 2
     page = capsys.readouterr().out
     assert all(f"\n  {name} " in page for name in ("train", "predict", "export"))
     assert inception(["predict", "--help"]) == 0
