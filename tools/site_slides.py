@@ -122,5 +122,6 @@ def pieces(markdown: str) -> list[str]:
 
 
 def prepared(markdown: str) -> str:
-    """Formulas become MathML; links to notebooks lead to their slides."""
-    return replace_maths(markdown).replace(".ipynb)", ".html)")
+    """Formulas become MathML; links to notebooks and pages lead to what they became."""
+    markdown = replace_maths(markdown).replace(".ipynb)", ".html)")
+    return markdown.replace(".md)", ".html)")
