@@ -174,7 +174,7 @@ def test_two_go_on_as_one_after_a_death(warm, command, alone, tmp_path):
     assert [warm.wait(pid) for pid in pids] == [2, -9]
     said = warm.said(pids[0])
     assert "error: process 0 lost contact with another of the 2 processes" in said
-    assert f"go on from {tmp_path / 'checkpoint.safetensors'} with --resume" in said
+    assert f"continue from {tmp_path / 'checkpoint.safetensors'} with --resume" in said
     assert "Traceback" not in said
     assert warm.run(*command, tmp_path, "--resume", plain=True) == 0
     one, two = (load_file(p / "model.safetensors") for p in (alone[0], tmp_path))
@@ -206,7 +206,7 @@ def test_torchrun_ends_when_a_worker_is_killed(few_pictures, tmp_path):
         workers[1].kill()
         _, said = run.communicate(timeout=60)
     assert run.returncode != 0
-    assert re.search("^(error: process 0 lost contact|interrupted: go on)", said, re.M)
+    assert re.search("^(error: process 0 lost contact|interrupted: continue)", said, re.M)
     assert "Warning" not in said
     assert read_tensors(tmp_path / "checkpoint.safetensors")[1]["rows"]
 
