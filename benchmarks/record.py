@@ -31,7 +31,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
@@ -46,6 +45,7 @@ from inception_lib.training import (
     solar_cells,
     split,
 )
+from inception_lib.training.data import file_numbers
 
 FOLDER = Path(__file__).parent
 SETS = ("train", "validation", "test")
@@ -188,9 +188,9 @@ def all_hog_features() -> dict[str, np.ndarray]:
 
 def file_number(train: ImageSet, data: ImageSet) -> np.ndarray:
     """Of the nine training cells with the nearest numbers, how many are defective."""
-    numbers = [np.array([[int(n[-4:])] for n in part.names]) for part in (train, data)]
-    neighbours = KNeighborsClassifier(9).fit(numbers[0], train.labels)
-    return neighbours.predict_proba(numbers[1])[:, 1]
+    numbers, others = (file_numbers(part)[:, None] for part in (train, data))
+    neighbours = baseline.file_number_knn().fit(numbers, train.labels)
+    return neighbours.predict_proba(others)[:, 1]
 
 
 BASELINES: dict[str, Callable[[ImageSet, ImageSet], np.ndarray]] = {

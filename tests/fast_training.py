@@ -1,9 +1,9 @@
 """Cuts every training short, for tests of everything around it.
 
 A notebook's kernel runs this file before the first cell if PYTHONSTARTUP names it: then
-``fit`` trains for one epoch of at most 8 batches at 64 pixels or less, and the quick
-network of 08 and 09 lies in a folder of its own, where nobody takes it for a trained
-one. ``fit.__wrapped__`` is the whole training.
+``fit`` trains for one epoch of at most 8 batches at 64 pixels or less, and the networks
+of 07 to 09 lie in folders of their own, where nobody takes them for trained ones.
+``fit.__wrapped__`` is the whole training.
 """
 
 from dataclasses import replace
@@ -16,7 +16,7 @@ from inception_lib.teaching import trained
 from inception_lib.training import TrainingConfig, loop
 
 BATCHES, SIDE = 8, 64
-whole_fit, whole_trained_run = loop.fit, trained.trained_run
+whole_fit, whole_trained_run, whole_keep = loop.fit, trained.trained_run, trained.keep
 places: tuple[Any, ...] = (loop, training, trained)
 
 
@@ -29,12 +29,21 @@ def short_fit(train, validation=None, config=None, *arguments, **options):
     return whole_fit(few, validation, config, *arguments, **options)
 
 
-@wraps(trained.trained_run)
-def trained_elsewhere(folder):
+def elsewhere(folder):
     folder = Path(folder)
-    return whole_trained_run(folder.with_name(f"{folder.name}-fast"))
+    return folder.with_name(f"{folder.name}-fast")
+
+
+@wraps(trained.trained_run)
+def trained_elsewhere(folder, quick="../runs/quick"):
+    return whole_trained_run(elsewhere(quick), elsewhere(quick))
+
+
+@wraps(trained.keep)
+def keep_elsewhere(run, folder):
+    whole_keep(run, elsewhere(folder))
 
 
 for module in places:
     module.fit = short_fit
-trained.trained_run = trained_elsewhere
+trained.trained_run, trained.keep = trained_elsewhere, keep_elsewhere

@@ -18,6 +18,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
 from ..checks import extra
+from .data import ImageSet, file_numbers
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -53,6 +54,30 @@ def hog_svm() -> "Pipeline":
         from sklearn.preprocessing import StandardScaler
         from sklearn.svm import SVC
     return make_pipeline(StandardScaler(), SVC(C=3, gamma=2 / HOG_FEATURES))
+
+
+def file_number_knn() -> "Pipeline":
+    """An untrained classifier of N×1 file numbers, which sees no picture: of the nine
+    cells with the nearest numbers, how many are defective? What it gets right, it gets
+    from knowing the panel.
+    """
+    with extra("lab"):
+        from sklearn.neighbors import KNeighborsClassifier
+    return KNeighborsClassifier(9)
+
+
+def rivals(train: ImageSet, cells: ImageSet) -> dict[str, Tensor]:
+    """N×2 answers to solar ``cells`` from what a network has to beat, fitted on
+    ``train``: HOG and SVM, and the classifier that only reads file numbers.
+    """
+    svm = hog_svm().fit(hog_features(train.images), train.labels)
+    decisions = svm.decision_function(hog_features(cells.images))
+    knn = file_number_knn().fit(file_numbers(train)[:, None], train.labels)
+    guesses = knn.predict_proba(file_numbers(cells)[:, None])
+    return {
+        "HOG + SVM": as_probabilities(decisions),
+        "file number": torch.from_numpy(guesses).float(),
+    }
 
 
 def as_probabilities(decisions: np.ndarray) -> Tensor:

@@ -1,6 +1,5 @@
 """The command: ``inception train``, ``predict`` and ``export``."""
 
-import json
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -251,9 +250,7 @@ def export(run: Positional[Path], folder: Positional[Path]) -> int:
         run: folder of a trained network, the --out of inception train
         folder: where the files go
     """
-    scores = run / "metrics.json"
-    known = json.loads(scores.read_text()) if scores.is_file() else {}
-    print(save_for_use(load_run(run), folder, known.get("test")))
+    print(save_for_use(load_run(run), folder))
     return 0
 
 

@@ -319,16 +319,24 @@ def _by_class(data: Images, random: np.random.RandomState) -> list[list[int]]:
     return [train, validation, test]
 
 
+def file_numbers(data: Images) -> np.ndarray:
+    """The number in each solar cell's name, N integers: 17 for "cell 0017".
+
+    Raises ValueError on other images.
+    """
+    found = [re.fullmatch(r"cell (\d+)", name) for name in getattr(data, "names", [])]
+    if len(found) != len(data) or not all(found):
+        raise ValueError("only the solar cells have panels: split by class")
+    return np.array([int(match[1]) for match in found if match])
+
+
 def panels(data: Images) -> np.ndarray:
     """The block of 60 file numbers that each cell lies in, N integers.
 
     The cells are numbered panel by panel, and 2,624 of 44 panels are about 60 each; the
     package doesn't say where a panel ends. Raises ValueError on other images.
     """
-    found = [re.fullmatch(r"cell (\d+)", name) for name in getattr(data, "names", [])]
-    if len(found) != len(data) or not all(found):
-        raise ValueError("only the solar cells have panels: split by class")
-    return np.array([int(match[1]) // 60 for match in found if match])
+    return file_numbers(data) // 60
 
 
 def _by_panel(data: Images, random: np.random.RandomState) -> list[list[int]]:

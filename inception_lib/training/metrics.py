@@ -89,6 +89,20 @@ def standard_error(accuracy: float, n: int) -> float:
     return math.sqrt(accuracy * (1 - accuracy) / n)
 
 
+def difference(first: Tensor, second: Tensor, labels: Tensor) -> tuple[float, float]:
+    """How far the accuracy of ``first`` is above that of ``second``, and the standard
+    error of this difference: both are N×K probabilities of the same images.
+
+    It counts image by image, for what both get right, or both wrong, can't tell them
+    apart (McNemar 1947). Raises ValueError as ``scores`` does.
+    """
+    check(first, labels)
+    check(second, labels)
+    right = [(predict_classes(p) == labels).double() for p in (first, second)]
+    gain = right[0] - right[1]
+    return gain.mean().item(), gain.std(correction=0).item() / len(gain) ** 0.5
+
+
 def reliability(probabilities: Tensor, labels: Tensor, bins: int = 10) -> pd.DataFrame:
     """A row per tenth of confidence that occurs: mean confidence, accuracy, count.
 

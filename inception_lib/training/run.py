@@ -40,7 +40,8 @@ class Run:
 
     ``pixel_std`` is that of the training images (see ``data.prepare``); ``history`` has
     a row per epoch; ``seconds`` is how long they took, before a resume too (0 for a run
-    that was loaded); ``channels`` is 1 for grey images, 3 for colour.
+    that was loaded); ``channels`` is 1 for grey images, 3 for colour; ``scores`` are
+    those of the validation and of the test set, {"test": {"accuracy": …}}, if known.
     """
 
     model: nn.Module
@@ -51,6 +52,7 @@ class Run:
     interrupted: bool = False
     seconds: float = 0.0
     channels: int = 0  # by default those of the data that ``config`` names
+    scores: dict = field(default_factory=dict)
 
     def __post_init__(self):
         if not self.channels:
@@ -288,9 +290,10 @@ def build_model(config: TrainingConfig, num_classes: int) -> GoogLeNet:
     )
 
 
-def save_run(run: Run, folder: str | Path, metrics: dict | None = None) -> Path:
+def save_run(run: Run, folder: str | Path, scores: dict | None = None) -> Path:
     """Write config.json, history.csv, metrics.json and model.safetensors into
-    ``folder``; without ``metrics`` those of an earlier run are removed.
+    ``folder``. ``scores``, by default the run's own, go into metrics.json; without any,
+    those of an earlier run are removed.
 
     Of a network that isn't a GoogLeNet only the weights are kept: to load the run,
     build the network yourself and hand it to ``load_run``.
@@ -309,8 +312,8 @@ def save_run(run: Run, folder: str | Path, metrics: dict | None = None) -> Path:
         "config.json": json.dumps(info, indent=2) + "\n",
         "history.csv": run.history.to_csv(index=False),
     }
-    if metrics is not None:
-        texts["metrics.json"] = json.dumps(metrics, indent=2) + "\n"
+    if scores := run.scores if scores is None else scores:
+        texts["metrics.json"] = json.dumps(scores, indent=2) + "\n"
     else:
         (folder / "metrics.json").unlink(missing_ok=True)
     for name, text in texts.items():
@@ -339,7 +342,7 @@ def load_run(folder: str | Path, model: nn.Module | None = None) -> Run:
             f"{folder} holds the weights of a {network}, which isn't of this library: "
             "build one and call load_run(folder, model)"
         )
-    history = path.with_name("history.csv")
+    history, scores = path.with_name("history.csv"), path.with_name("metrics.json")
     try:
         config = TrainingConfig(**info["config"])
         model = model or build_model(config, len(info["classes"]))
@@ -352,6 +355,7 @@ def load_run(folder: str | Path, model: nn.Module | None = None) -> Run:
             pd.read_csv(history) if history.is_file() else pd.DataFrame(),
             info["interrupted"],
             channels=info.get("channels", 0),  # earlier versions didn't write it
+            scores=json.loads(scores.read_text()) if scores.is_file() else {},
         )
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(

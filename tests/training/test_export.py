@@ -1,5 +1,8 @@
 """The exported files give the run's own answers, in other programs."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import onnxruntime
 import pandas as pd
 import pytest
@@ -20,7 +23,8 @@ def run():
 
 @pytest.fixture(scope="module")
 def folder(run, tmp_path_factory):
-    return save_for_use(run, tmp_path_factory.mktemp("use"), {"accuracy": 0.8125})
+    tested = replace(run, scores={"test": {"accuracy": 0.8125}})
+    return save_for_use(tested, tmp_path_factory.mktemp("use"))
 
 
 @pytest.mark.parametrize("count", [1, 3])  # the batch is free
@@ -43,8 +47,23 @@ def test_the_card_says_what_a_user_must_know(run, folder):
 
 
 def test_a_measured_calibration_is_on_the_card(run):
-    card = model_card(run, {"accuracy": 0.8, "calibration_error": 0.0312})
+    scores = {"test": {"accuracy": 0.8, "calibration_error": 0.0312}}
+    card = model_card(replace(run, scores=scores))
     assert "off by 0.031 on average" in card and "must be measured" not in card
+
+
+def test_the_card_says_what_becomes_of_it_on_new_panels(run):
+    record = pd.read_csv(Path(__file__).parents[2] / "benchmarks" / "record.csv")
+    default = record[record["recipe"] == "default"]
+    means = default.groupby("protocol")[["test_accuracy", "test_roc_auc"]].mean()
+    random, panel = (
+        " / ".join(f"{score:.3f}" for score in means.loc[p]) for p in ("class", "panel")
+    )
+    assert f"from {random} to {panel}" in model_card(run)
+    config = replace(run.config, split_by="panel")
+    assert "that it has never seen" in model_card(replace(run, config=config))
+    folder = replace(run.config, data="my_pictures")
+    assert "anels" not in model_card(replace(run, config=folder))
 
 
 def test_without_onnx_nothing_is_written(run, tmp_path, monkeypatch):

@@ -137,3 +137,18 @@ def test_a_temperature_changes_no_answer():
 def test_certain_and_wrong_stays_finite():
     probabilities, labels = answers(1.0, 5, 10)
     assert metrics.fit_temperature(probabilities, labels) == 20
+
+
+def test_a_difference_counts_where_two_answers_part():
+    """McNemar's numbers: 30 images that only the first gets right, 10 only the second,
+    of 400: 0.05 ± sqrt(40 − 20² / 400) / 400.
+    """
+    labels = torch.zeros(400, dtype=torch.long)
+    first, second = torch.zeros(400), torch.zeros(400)  # the probability of class 1
+    second[:30] = 1.0
+    first[30:40] = 1.0
+    first, second = (torch.stack([1 - p, p], dim=1) for p in (first, second))
+    gain, error = metrics.difference(first, second, labels)
+    assert gain == pytest.approx(0.05)
+    assert error == pytest.approx((40 - 20**2 / 400) ** 0.5 / 400)
+    assert metrics.difference(first, first, labels) == (0, 0)

@@ -7,7 +7,7 @@ import torch
 from ipywidgets import IntSlider, ToggleButtons, VBox
 from torch import Tensor
 
-from ...training.data import ImageSet
+from ...training.data import ImageSet, file_numbers
 from ..drawing import (
     COLOURS,
     WIDTH,
@@ -146,11 +146,6 @@ def draw_confusion(matrix: Tensor, classes: Sequence[str], *, by: str) -> Drawin
         f"{name}: {row}" for name, row in zip(classes, matrix.tolist(), strict=True)
     )
     return Drawing(fig, f"Confusion matrix. Answers per true class: {rows}")
-
-
-def file_numbers(cells: ImageSet) -> np.ndarray:
-    """The number in each cell's name, N integers: 17 for "cell 0017"."""
-    return np.array([int(name.split()[1]) for name in cells.names])
 
 
 def draw_blocks(cells: ImageSet, size: int = 60) -> Drawing:
