@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from . import distributed
 from .config import TrainingConfig
 from .data import Images
+from .log import tell
 from .stream import worker_deaths
 
 FORMAT = 2  # 1, which had no checksum, is no longer read
@@ -93,10 +94,10 @@ def locked(path: Path | None) -> Iterator[None]:
             raise OSError(
                 f"can't write into {folder} ({error.strerror}): choose another folder"
             ) from error
-        print(
+        tell(
             f"the disk of {folder} can't lock files ({error.strerror}): make sure that "
             "no other process trains into this folder",
-            file=sys.stderr,
+            sys.stderr,
         )
     try:
         yield

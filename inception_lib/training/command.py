@@ -21,7 +21,7 @@ from .checkpoint import Checkpoint, hold
 from .config import TrainingConfig
 from .data import Images, image_folder, solar_cells, split
 from .export import save_for_use
-from .log import Log
+from .log import Log, any_terminal, tell
 from .loop import fit
 from .pictures import shown
 from .run import BATCH, Run, load_run, picture_files, save_run
@@ -72,10 +72,10 @@ def train(
     except RuntimeError as error:
         if not distributed.is_loss_of_contact(error):
             raise
-        print(
+        tell(
             f"error: process {distributed.rank()} lost contact with another of the "
             f"{distributed.count()} processes, which must have ended",
-            file=sys.stderr,
+            sys.stderr,
         )
         interrupted(checkpoint)
         return 2
@@ -101,22 +101,22 @@ def train_and_save(config: TrainingConfig, out: Path | None, held: Checkpoint) -
     if run.interrupted and run.history.empty:
         raise KeyboardInterrupt  # an untrained network isn't worth a folder
     result = {name: summarise(run, data) for name, data in measured.items()}
+    timing = {"training_seconds": round(run.seconds, 1)}  # before --resume, too
+    if out and distributed.rank() == 0:  # first save, then tell
+        save_run(run, out, result | timing)
+        if held.path and not run.interrupted:
+            held.path.unlink()  # it has done its work, and is large
     for name, s in result.items():
         say(
             f"{name:>10}: accuracy {s['accuracy']:.3f}  balanced "
             f"{s['balanced_accuracy']:.3f}  F1 {s['f1']:.3f}  "
             f"ROC AUC {s['roc_auc']:.3f}"
         )
-    timing = {"training_seconds": round(run.seconds, 1)}  # before --resume, too
     say(f"{'time':>10}: {run.seconds / 60:.1f} minutes of training")
-    if out and distributed.rank() == 0:
-        say(f"{'saved':>10}: {save_run(run, out, result | timing)}")
-        if held.path and not run.interrupted:
-            held.path.unlink()  # it has done its work, and is large
+    if out:
+        say(f"{'saved':>10}: {out}")
     if run.interrupted:
-        print(
-            "interrupted: these are the numbers of the weights so far", file=sys.stderr
-        )
+        tell("interrupted: these are the numbers of the weights so far", sys.stderr)
         return 130
     return 0
 
@@ -146,7 +146,7 @@ def summarise(run: Run, data: Images) -> dict:
 def say(text: str) -> None:
     """Print, once for all the processes that train together."""
     if distributed.rank() == 0:
-        print(text, flush=True)
+        tell(text)
 
 
 def interrupted(checkpoint: Path | None) -> int:
@@ -154,7 +154,7 @@ def interrupted(checkpoint: Path | None) -> int:
     kept = "nothing was kept"
     if checkpoint and checkpoint.exists():
         kept = f"continue from {checkpoint} with --resume"
-    print(f"interrupted: {kept}", file=sys.stderr)
+    tell(f"interrupted: {kept}", sys.stderr)
     return 130
 
 
@@ -187,19 +187,23 @@ def predict(
         check_matplotlib()
     many = len(files) > BATCH  # then a bar, where stderr is a terminal
     bar = tqdm(trained.answers(files), total=len(files), disable=None if many else True)
-    with open(csv, "w", newline="", encoding="utf-8") if csv else nullcontext() as file:
+    with (
+        open(csv, "w", newline="", encoding="utf-8", errors="backslashreplace")
+        if csv
+        else nullcontext() as file
+    ):
         table = writer(file) if file else None
         if table:
             table.writerow(["picture", "answer", *trained.classes, "problem"])
         for path, pixels, probabilities, problem in bar:
             if pixels is None or probabilities is None:
                 failed += 1
-                tqdm.write(problem, file=sys.stderr)
+                tell(problem, sys.stderr)
                 row = ["", *[""] * len(trained.classes), problem]
             else:
                 likeliest = int(probabilities.argmax())
                 name, values = trained.classes[likeliest], probabilities.tolist()
-                tqdm.write(f"{shown(path)}: {name} {max(values):.3f}", file=sys.stdout)
+                tell(f"{shown(path)}: {name} {max(values):.3f}")
                 row = [name, *(f"{value:.6f}" for value in values), ""]
                 if explain:
                     evidence = trained.evidence(pixels, torch.tensor([likeliest]))[0]
@@ -250,19 +254,20 @@ def export(run: Positional[Path], folder: Positional[Path]) -> int:
         run: folder of a trained network, the --out of inception train
         folder: where the files go
     """
-    print(save_for_use(load_run(run), folder))
+    tell(str(save_for_use(load_run(run), folder)))
     return 0
 
 
 def in_words(command: Callable[[], int]) -> int:
     """The exit status of a command; what went wrong is one sentence on stderr."""
-    try:
-        return command()
-    except SystemExit as done:  # after --help, or an option that doesn't exist
-        return int(done.code or 0)
-    except (ValueError, OSError, ImportError, FloatingPointError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    with any_terminal():
+        try:
+            return command()
+        except SystemExit as done:  # after --help, or an option that doesn't exist
+            return int(done.code or 0)
+        except (ValueError, OSError, ImportError, FloatingPointError) as error:
+            tell(f"error: {error}", sys.stderr)
+            return 2
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -272,10 +277,10 @@ def main(arguments: list[str] | None = None) -> int:
     if name in commands:
         prog = f"inception {name}"
         return in_words(lambda: tyro.cli(commands[name], prog=prog, args=rest))
-    print(f"usage: inception {{{','.join(commands)}}} ...\n")
+    tell(f"usage: inception {{{','.join(commands)}}} ...\n")
     for command, function in commands.items():
-        print(f"  {command:<9}{function.__doc__.splitlines()[0]}")
-    print("\ninception train --help, and so on, says more.")
+        tell(f"  {command:<9}{function.__doc__.splitlines()[0]}")
+    tell("\ninception train --help, and so on, says more.")
     return 0 if name in ("-h", "--help") else 2
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
 from ..checks import check_positive, is_number, shape_of
+from .log import tell
 from .pictures import PictureFolder
 
 
@@ -214,7 +215,7 @@ def _solar_cells() -> ImageSet:
 
 
 def image_folder(
-    path: str | Path, image_size: int = 224, report: Callable[[str], None] = print
+    path: str | Path, image_size: int = 224, report: Callable[[str], None] = tell
 ) -> ImageSet:
     """The pictures in the subfolders of ``path``, one subfolder per class, sorted.
 

@@ -6,12 +6,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from ..model.device import pick_device, pick_precision
 from ..model.googlenet import smallest_image_size
@@ -30,6 +29,7 @@ from .checkpoint import (
 from .config import TrainingConfig
 from .data import Images, pixel_std, prepare
 from .forward import ForwardPass, Number, can_record, near, number, record
+from .log import ProgressBar, Writer
 from .optim import RunningAverage, make_optimizer, make_schedule
 from .run import Run, build_model
 
@@ -45,13 +45,6 @@ MEASURED = ["validation_loss", "accuracy", "balanced_accuracy", "f1", "roc_auc"]
 MEASURED += ["confusion_matrix"]
 
 
-class Writer(Protocol):
-    """Where a progress bar can go: an open text file, or what looks like one."""
-
-    def write(self, text: str, /) -> object: ...
-    def flush(self) -> object: ...
-
-
 class Stage(NamedTuple):
     """What epochs with images of one size have in common."""
 
@@ -60,17 +53,6 @@ class Stage(NamedTuple):
     validation: Images | None
     augment: Augment | PaperCrops
     forward: ForwardPass
-
-
-class ProgressBar(tqdm):
-    """Counts in pixels, which take the same time in small images and in large ones."""
-
-    def tell(self, **numbers: float) -> None:
-        """Show these numbers beside those from before."""
-        self.numbers = getattr(self, "numbers", {}) | {
-            name: f"{number:.3f}" for name, number in numbers.items()
-        }
-        self.set_postfix(self.numbers, refresh="validation" in numbers)
 
 
 def fit(
@@ -98,7 +80,7 @@ def fit(
     losses together), train_accuracy (on augmented images, dropout on), and on
     validation loss, accuracy, balanced_accuracy, f1, roc_auc and confusion_matrix.
 
-    ``progress`` is where the progress bar goes (None: nowhere); ``on_epoch`` is called
+    ``progress`` is where the progress goes (None: nowhere); ``on_epoch`` is called
     with the history so far, ``report`` with a line about device and precision. An
     interrupt (Kernel → Interrupt, Ctrl-C) ends the training early and keeps what was
     learned. ``checkpoint`` names a file that is written after every epoch; ``resume``
@@ -127,7 +109,7 @@ def fit(
         run = Run(network, config, train.classes, images["pixel_std"])
         run.channels = channels_of(train)
         start = time.perf_counter() - state.seconds
-        bar = progress_bar(progress if first else None, sizes, steps, len(state.rows))
+        bar = ProgressBar(progress if first else None, sizes, steps, len(state.rows))
         stage = None
         try:
             for epoch, size in enumerate(sizes[len(state.rows) :], len(state.rows) + 1):
@@ -137,7 +119,8 @@ def fit(
                 row |= train_epoch(stage, run, state, steps, bar, held.path)
                 if stage.validation:
                     row |= measure(run, stage.validation, size, state.precision)
-                    bar.tell(validation=row["accuracy"])
+                scores = {"validation": row["accuracy"]} if validation else {}
+                bar.end_epoch(**scores)
                 state.rows.append(row)
                 state.seconds = time.perf_counter() - start
                 run.history = pd.DataFrame(state.rows, columns=columns)
@@ -320,21 +303,6 @@ def prepare_stage(
         validation.resized(size) if validation else None,
         make_augment(config, size),
         forward,
-    )
-
-
-def progress_bar(
-    file: Writer | None, sizes: list[int], steps: int, done: int
-) -> ProgressBar:
-    return ProgressBar(
-        total=steps * sum(size**2 for size in sizes),
-        initial=steps * sum(size**2 for size in sizes[:done]),
-        file=file,
-        disable=file is None,
-        desc="training",
-        bar_format="{l_bar}{bar}| {elapsed}, {remaining} left{postfix}",
-        mininterval=0.5,
-        ncols=88,
     )
 
 

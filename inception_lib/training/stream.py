@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..checks import check_positive
 from . import distributed
+from .log import tell
 from .pictures import PictureFolder, read_picture, reason, shown
 
 Transform = Callable[[Tensor], Tensor]
@@ -235,7 +236,7 @@ class ImageStream:
 def image_stream(
     path: str | Path,
     image_size: int = 224,
-    report: Callable[[str], None] = print,
+    report: Callable[[str], None] = tell,
     workers: int = 2,
 ) -> ImageStream:
     """The pictures of a folder with a subfolder per class, left on the disk.
