@@ -61,8 +61,10 @@ def any_terminal() -> Iterator[None]:
     characters that the terminal lacks; after it, Python can close both streams.
     """
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+        with suppress(
+            AttributeError, OSError, ValueError
+        ):  # none, closed, another kind
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         yield
     finally:
@@ -137,7 +139,10 @@ def redraws(file: Writer) -> bool:
     """Whether a line can be replaced: on a terminal, or in a notebook."""
     if type(file).__module__.startswith("ipykernel"):
         return True
-    return not hasattr(file, "isatty") or file.isatty()
+    try:
+        return not hasattr(file, "isatty") or file.isatty()
+    except ValueError:  # closed
+        return False
 
 
 class Log:
