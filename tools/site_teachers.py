@@ -132,21 +132,23 @@ def all_exercises(notebook: NotebookNode) -> str:
 def wrong_answers(number: str) -> dict[str, list[str]]:
     """By exercise: the wrong answers of a notebook's checks, each with its diagnosis.
 
-    An answer is shown as it is written in the table; where that is the name of a
+    A function is shown as it is written in the table; where that is the name of a
     helper, as what it stands for.
     """
     module = importlib.import_module(f"inception_lib.teaching.exercises.nb{number}")
+    keys = written(module)
     found: dict[str, list[str]] = {}
-    for name, codes in written(module).items():
-        answers = EXERCISES[name].wrong_answers()
-        lines: dict[str, None] = {}
-        for (answer, _), code in zip(answers, codes, strict=True):
+    for name, task in EXERCISES.items():
+        if not name.startswith(number):
+            continue
+        answers = [answer for answer, _ in task.wrong_answers()]
+        codes = keys.get(name, map(repr, answers))
+        found[name] = []
+        for answer, code in zip(answers, codes, strict=True):
             with redirect_stdout(io.StringIO()) as line:
                 check(name, answer)
             diagnosis = line.getvalue().strip().removeprefix(f"✗ {name} ")
-            text = f"{shown(code, answer)}*{escape(diagnosis)}*"
-            lines[text] = None  # once, where two rows of the table share an example
-        found[name] = list(lines)
+            found[name].append(f"{shown(code, answer)}*{escape(diagnosis)}*")
     return found
 
 
@@ -168,23 +170,11 @@ def written(module) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for node in ast.walk(ast.parse(inspect.getsource(module))):
         match node:
-            case ast.Call(
-                ast.Name("exercise"), [ast.Constant(name), _, ast.Dict(keys)], options
-            ):
-                for option in options:
-                    if option.arg == "examples" and isinstance(option.value, ast.Dict):
-                        keys = [*keys, *option.value.keys]
-                answers = [answer for key in keys for answer in answers_of(key)]
-                found[str(name)] = [ast.unparse(answer) for answer in answers]
+            case ast.Call(ast.Name("exercise"), [ast.Constant(name), *more], options):
+                tables = more + [o.value for o in options if o.arg == "examples"]
+                keys = [k for t in tables if isinstance(t, ast.Dict) for k in t.keys]
+                found[str(name)] = [ast.unparse(key) for key in keys if key]
     return found
-
-
-def answers_of(key: ast.expr | None) -> list[ast.expr]:
-    """A key of the table: a wrong answer, or ``When(test, answer, …)``."""
-    match key:
-        case ast.Call(ast.Name("When"), [_, *answers]):
-            return answers
-    return [key] if key else []
 
 
 def escape(text: str) -> str:

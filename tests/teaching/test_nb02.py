@@ -12,7 +12,7 @@ from widgets import alt, parts, rectangles
 from inception_lib import GOOGLENET_WIDTHS, BranchWidths, GoogLeNet, Inception
 from inception_lib.analysis.receptive_field import inception_receptive_fields
 from inception_lib.teaching import exercises
-from inception_lib.teaching.exercises.nb02 import cheapest, multiply_adds
+from inception_lib.teaching.exercises.nb02 import CHEAPEST, multiply_adds
 from inception_lib.teaching.lessons import nb02
 
 SMALL = {
@@ -190,9 +190,9 @@ def test_the_best_of_the_budget_game_is_the_best_of_all():
     cost = 256 * (one + red3 + red5 + pool) + 9 * red3 * three + 25 * red5 * five
     allowed = (one >= 64) & (three >= 96) & (five >= 48) & (pool >= 32)
     least = int(cost[allowed].min()) * 28 * 28
-    assert multiply_adds(cheapest()) == least
+    assert multiply_adds(CHEAPEST) == least
     # Nor does any wider reduction help.
-    best = cheapest()
+    best = CHEAPEST
     for more3, more5 in itertools.product((0, 8, 16), repeat=2):
         wider = BranchWidths(
             *(best.ch1x1, best.ch3x3red + more3, best.ch3x3),
@@ -202,7 +202,7 @@ def test_the_best_of_the_budget_game_is_the_best_of_all():
 
 
 def test_the_rest_may_go_to_the_pooling_as_well():
-    best = cheapest()
+    best = CHEAPEST
     check = exercises.EXERCISES["02.4"].diagnose
     other = BranchWidths(
         *(best.ch1x1 - 64, best.ch3x3red, best.ch3x3),

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..exercise import Refused, When, calls, exercise, kind, sizes
+from ..exercise import calls, exercise, expects, parameters, parts
 
 AVERAGED = 512 * 4096  # the weights of VGG-16's first linear layer after an average
 
@@ -15,12 +15,8 @@ exercise(
         49 * AVERAGED: "that is what it has; how many of them would an average leave?",
         AVERAGED: "that is what an average would leave; asked is what it saves",
         49: "that is a ratio; asked is how many weights disappear",
-        7 * AVERAGED: "the map has 7 places a side: how many in all?",
         6 * AVERAGED: "the map has 7 places a side: how many in all?",
-        48 * 512 * 1000: (
-            "this layer has 4096 outputs; the 1000 classes come two layers later"
-        ),
-        48 * 512 * 4097: "weights only: both layers have the same biases",
+        48 * 512 * 1000: "this layer has 4096 outputs; the 1000 classes come later",
         48 * AVERAGED + 4096: "weights only: both layers have the same biases",
     },
     right=48 * AVERAGED,
@@ -32,47 +28,29 @@ exercise(
 
 MAPS = torch.arange(2 * 3 * 4 * 5, dtype=torch.float32).reshape(2, 3, 4, 5) ** 2
 
-
-def shape_is(*shapes: tuple[int, ...]):
-    return lambda given: given.shape in shapes
-
-
-def no_tensor(given) -> bool:
-    return not isinstance(given, Tensor)
-
-
 exercise(
     "03.2",
     "global average pooling without a pooling layer",
     {
-        When(no_tensor, lambda x: x.mean((2, 3)).tolist()): lambda given: (
-            f"it returns {kind(given)}, not a tensor"
-        ),
-        When(shape_is((2, 3, 1, 1)), lambda x: x.mean((2, 3), keepdim=True)): (
+        lambda x: x.mean((2, 3), keepdim=True): (
             "nearly: it returns N×C×1×1; a linear layer wants N×C"
         ),
-        When(shape_is((2, 4, 5)), lambda x: x.mean(1)): (
-            "you averaged over the channels; they are what has to stay"
-        ),
-        When(shape_is((3,)), lambda x: x.mean((0, 2, 3))): (
-            "you averaged the images of the batch as well"
-        ),
-        When(shape_is((2, 3, 4), (2, 3, 5)), lambda x: x.mean(3)): (
-            "only one of the two directions is gone: average over H and over W"
-        ),
-        When(lambda given: given.shape != (2, 3), lambda x: x.mean()): lambda given: (
-            f"2×3×4×5 goes in, 2×3 should come out, not {sizes(given.shape)}"
-        ),
+        lambda x: x.mean(1): "you averaged over the channels; they have to stay",
+        lambda x: x.mean((0, 2, 3)): "you averaged the images of the batch as well",
+        lambda x: x.mean(3): "only one direction is gone: average over H and over W",
+        lambda x: x.mean(2): "only one direction is gone: average over H and over W",
         lambda x: x.amax((2, 3)): "that is the maximum of each map",
         lambda x: x.sum((2, 3)): "that is the sum of each map",
-        lambda x: x.sum((2, 3)) / 49: (
-            "you divide by 49, but not every map has 7×7 places"
-        ),
+        lambda x: x.sum((2, 3)) / 49: "you divide by 49, but not every map is 7×7",
     },
     right=MAPS.flatten(2).sum(2) / 20,
     otherwise="the shape is right, the numbers aren't the means of the maps",
     read=calls((MAPS,)),
-    examples={7: "function", lambda x: x.flatten(2).median(2).values: "means"},
+    examples={
+        lambda x: x.mean((2, 3)).tolist(): "not a tensor",
+        lambda x: x.mean(): "2×3 numbers, not a single number",
+        lambda x: x.flatten(2).median(2).values: "aren't the means",
+    },
 )
 exercise(
     "03.3",
@@ -111,17 +89,9 @@ exercise(
     "03.4",
     "a map of the evidence for a defect",
     {
-        When(no_tensor, lambda f, fc: f.tolist()): lambda given: (
-            f"it returns {kind(given)}, not a tensor"
-        ),
-        When(shape_is((2, 2, 3, 5)), scores): (
-            "it still has a map per class; asked is their difference, N×H×W"
-        ),
-        When(shape_is((2,)), lambda f, fc: fc(f.mean((2, 3)))[:, 1]): (
+        scores: "it still has a map per class; asked is their difference, N×H×W",
+        lambda f, fc: fc(f.mean((2, 3)))[:, 1]: (
             "the places are averaged away already; asked is a map, N×H×W"
-        ),
-        When(lambda given: given.shape != (2, 3, 5), lambda f, fc: f): lambda given: (
-            f"2×6×3×5 features should give 2×3×5, not {sizes(given.shape)}"
         ),
         lambda f, fc: weighted(f, fc.weight[0] - fc.weight[1]): (
             "the sign is wrong: defective is the second class, index 1"
@@ -137,9 +107,13 @@ exercise(
         ),
     },
     right=weighted(FEATURES, LINEAR.weight[1] - LINEAR.weight[0]),
-    otherwise=("its mean isn't the difference of the two logits (without the biases)"),
+    otherwise="its mean isn't the difference of the two logits (without the biases)",
     read=calls((FEATURES, LINEAR)),
-    examples={3: "function", lambda f, fc: f.mean(1): "difference of the two"},
+    examples={
+        lambda f, fc: f.tolist(): "not a tensor",
+        lambda f, fc: f: "2×3×5 numbers, not 2×6×3×5",
+        lambda f, fc: f.mean(1): "difference of the two",
+    },
 )
 
 
@@ -149,88 +123,55 @@ TWO_SIZES = [
 ]
 
 
-def read_module(answer) -> nn.Module:
-    if not isinstance(answer, nn.Module):
-        raise Refused(f"asked is an nn.Sequential, got {kind(answer)}")
-    return answer
+def ending(*parts: nn.Module, classes: int = 10, kernel_size: int = 1, bias=True):
+    first = nn.Conv2d(1024, classes, kernel_size, bias=bias)
+    return nn.Sequential(first, *parts)
 
 
-def parts(module: nn.Module, *kinds: type) -> list:
-    return [part for part in module.modules() if isinstance(part, kinds)]
+AVERAGE, FLAT = nn.AdaptiveAvgPool2d(1), nn.Flatten()
 
 
-def convolution(module: nn.Module) -> nn.Conv2d:
-    return parts(module, nn.Conv2d)[0]
-
-
-def parameters(module: nn.Module) -> int:
-    return sum(p.numel() for p in module.parameters())
-
-
-def outputs_differ(module: nn.Module) -> str | None:
+@exercise(
+    "03.5",
+    "an ending that takes any size",
+    read=expects(nn.Module, "an nn.Sequential"),
+    examples={
+        nn.Linear(1024, 10): "no nn.Linear",
+        nn.Sequential(AVERAGE, FLAT): "this has 0",
+        ending(FLAT, kernel_size=7): "larger than 1×1",
+        ending(AVERAGE, FLAT, bias=False): "a bias per class",
+        ending(nn.ReLU(), AVERAGE, FLAT): "may be negative",
+        ending(classes=1000): "1,025,000 parameters",
+        ending(): "activation map",
+        ending(AVERAGE): "flatten",
+        ending(FLAT): "not (2, 10)",
+        ending(nn.AdaptiveMaxPool2d(1), FLAT): "average?",
+    },
+)
+def no_ending(module: nn.Module) -> str | None:
+    if parts(module, nn.Linear):
+        return "no nn.Linear this time: a 1×1 convolution can do its work"
+    convolutions = parts(module, nn.Conv2d)
+    if len(convolutions) != 1:
+        return f"asked is one convolution, this has {len(convolutions)}"
+    layer = convolutions[0]
+    if layer.kernel_size != (1, 1):
+        return "a kernel larger than 1×1 depends on the map's size: see its weights"
+    if layer.bias is None:
+        return "the linear layer has a bias per class; the convolution needs it, too"
+    if parts(module, nn.ReLU, nn.Softmax):
+        return "logits may be negative and don't have to add up to 1: leave them alone"
+    if (count := parameters(module)) != 10_250:
+        return f"it has {count:,} parameters; 1024 channels to 10 classes have 10,250"
     for maps in TWO_SIZES:
-        size = tuple(maps.shape[2:])
-        given = module(maps)
+        size, given = tuple(maps.shape[2:]), module(maps)
         if given.shape == (2, 10, *size):
             return "that is a class activation map; now average it to one number each"
         if given.shape == (2, 10, 1, 1):
             return "nearly: 2×10×1×1 comes out, flatten it to 2×10"
         if given.shape != (2, 10):
             return f"two maps of {size} give {tuple(given.shape)}, not (2, 10)"
-        layer = convolution(module)
         logits = F.linear(maps.mean((2, 3)), layer.weight.flatten(1), layer.bias)
         if not torch.allclose(given, logits, atol=1e-4):
             return "it isn't the mean over the places: is the pooling an average?"
     return None
-
-
-def ending(*parts: nn.Module, kernel_size: int = 1, **options) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(1024, 10, kernel_size, **options), *parts)
-
-
-exercise(
-    "03.5",
-    "an ending that takes any size",
-    {
-        When(lambda m: parts(m, nn.Linear), nn.Linear(1024, 10)): (
-            "no nn.Linear this time: a 1×1 convolution can do its work"
-        ),
-        When(
-            lambda m: len(parts(m, nn.Conv2d)) != 1,
-            nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
-        ): lambda m: f"asked is one convolution, this has {len(parts(m, nn.Conv2d))}",
-        When(
-            lambda m: convolution(m).kernel_size != (1, 1),
-            ending(nn.Flatten(), kernel_size=7),
-        ): "a kernel larger than 1×1 depends on the map's size: see its weights",
-        When(
-            lambda m: convolution(m).bias is None,
-            ending(nn.AdaptiveAvgPool2d(1), nn.Flatten(), bias=False),
-        ): "the linear layer has a bias per class; the convolution needs it, too",
-        When(
-            lambda m: parts(m, nn.ReLU, nn.Softmax),
-            ending(nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
-        ): "logits may be negative and don't have to add up to 1: leave them alone",
-        When(
-            lambda m: parameters(m) != 1025 * 10,
-            nn.Sequential(nn.Conv2d(1024, 1000, 1)),
-        ): lambda m: (
-            f"it has {parameters(m):,} parameters; "
-            "1024 channels to 10 classes have 10,250"
-        ),
-        When(
-            outputs_differ,
-            ending(),
-            ending(nn.AdaptiveAvgPool2d(1)),
-            ending(nn.Flatten()),
-            ending(nn.AdaptiveMaxPool2d(1), nn.Flatten()),
-        ): outputs_differ,
-    },
-    read=read_module,
-    examples={
-        ending(): "activation map",
-        ending(nn.AdaptiveAvgPool2d(1)): "flatten",
-        ending(nn.Flatten()): "not (2, 10)",
-        ending(nn.AdaptiveMaxPool2d(1), nn.Flatten()): "average?",
-    },
-)

@@ -2,42 +2,20 @@
 
 import math
 
-from ..exercise import Refused, When, exercise
-
-
-def names(*known: str):
-    """Read an answer as a set of these names, given alone or as several."""
-
-    def read(answer) -> set[str]:
-        chosen = {answer} if isinstance(answer, str) else set(answer)
-        if unknown := chosen - set(known):
-            listed = ", ".join(map(str, unknown))
-            raise Refused(f"there is no {listed}: see the names in the task")
-        return chosen
-
-    return read
-
+from ..exercise import choice, exercise
 
 exercise(
     "07.1",
     "the loss of a fair guess with three outputs",
     {
-        math.log(5): (
-            "that is what one output costs; the two heads are in the loss as well"
-        ),
-        3 * math.log(5): (
-            "you gave the heads the weight of the output; the paper gives them 0.3 each"
-        ),
+        math.log(5): "that is what one output costs; the two heads add theirs",
+        3 * math.log(5): "the heads don't weigh as much as the output; the paper: 0.3",
         1.3 * math.log(5): "you counted one head; there are two",
         1.6 * math.log(2): "that is for 2 classes; here there are 5",
-        1.6 * math.log2(5): (
-            "that is in bits; PyTorch's cross-entropy uses the natural logarithm (nats)"
-        ),
+        1.6 * math.log2(5): "that is in bits; the cross-entropy takes the natural log",
     },
     right=1.6 * math.log(5),
-    otherwise=(
-        "not yet: a fair guess costs the logarithm of the class count, weighted"
-    ),
+    otherwise="not yet: a fair guess costs the logarithm of the class count, weighted",
 )
 exercise(
     "07.2",
@@ -48,11 +26,9 @@ exercise(
             "Asked is: of the defective cells, how many were found"
         ),
         555 / 656: "that is the accuracy, over both classes",
-        430 / 451: (
-            "that is the functional class; the defective cells are in the second row"
-        ),
+        430 / 451: "that is the functional class; the defective cells are in row two",
         80 / 205: "that share of the defective cells is missed",
-        When(lambda v: v > 1, 61): "a share lies between 0 and 1",
+        61: "a share lies between 0 and 1",
     },
     right=125 / 205,
     otherwise="not yet: stay in the row of the defective cells",
@@ -62,7 +38,7 @@ exercise(
     "07.3",
     "images needed for half a point of standard error",
     {
-        When(lambda n: n <= 1, 0.005): "asked is a number of images, not an error",
+        0.005: "asked is a number of images, not an error",
         0.85 * 0.15 / 0.005: (
             "the error falls with the square root of n, so that it enters squared"
         ),
@@ -73,27 +49,32 @@ exercise(
     otherwise="not yet: solve sqrt(p (1 − p) / n) = 0.005 for n",
     within=0.01,
 )
-exercise(
+
+
+ONE_MORE = "right as far as it goes, but one more never looks at the test set first"
+
+choice(
     "07.4",
     "which of five runs may be reported",
+    ("mean", "validation"),
     {
-        When(lambda chosen: "best" in chosen, "best"): (
+        "best": (
             "to know which run is best on the test set you must look at it: the "
             "maximum of five noisy numbers is too high by about one standard deviation"
         ),
+        "mean": ONE_MORE,
+        "validation": ONE_MORE,
     },
-    right={"mean", "validation"},
-    otherwise="right as far as it goes, but one more never looks at the test set first",
-    read=names("best", "mean", "validation"),
-    examples={("mean",): "one more", "worst": "there is no worst"},
 )
+REST = "only the convolutions become faster: the other 40 % take what they took"
+
 exercise(
     "07.5",
     "how much faster a step becomes when a part of it does",
     {
         0.6: "that is the time that is left; asked is how many times as fast",
-        3: "only the convolutions become faster: the other 40 % take what they took",
-        1.8: "only the convolutions become faster: the other 40 % take what they took",
+        3: REST,
+        1.8: REST,
         2.5: "that is the limit, for convolutions that take no time at all",
     },
     right=5 / 3,

@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..exercise import Refused, When, calls, exercise, kind, sizes
-from .nb07 import names
+from ..exercise import Refused, calls, choice, exercise
 
 exercise(
     "08.1",
@@ -31,9 +30,7 @@ exercise(
     "what is lost with a branch that always says the same",
     {
         (25, 0): "the other way round: it is zero that is a surprise to the next layer",
-        When(lambda pair: pair[0], (5, 25)): (
-            "the mean of a channel that is always 5 is 5: what changes?"
-        ),
+        (5, 25): "the mean of a channel that is always 5 is 5: what changes?",
         (0, 5): "the output is off by 5; the loss is its square",
     },
     right=(0, 25),
@@ -56,17 +53,7 @@ exercise(
     "08.3",
     "Grad-CAM, from maps and gradients",
     {
-        When(lambda given: not isinstance(given, Tensor), lambda m, g: 1): (
-            lambda given: f"it returns {kind(given)}, not a tensor"
-        ),
-        When(lambda given: given.shape == MAPS.shape, lambda m, g: m * g): (
-            "the channels are still there: add them up"
-        ),
-        When(lambda given: given.shape != (2, 3, 5), lambda m, g: m.sum()): (
-            lambda given: (
-                f"2×6×3×5 goes in, 2×3×5 should come out, not {sizes(given.shape)}"
-            )
-        ),
+        lambda m, g: m * g: "the channels are still there: add them up",
         cam: "the paper keeps only what is positive: .relu() at the end",
         lambda m, g: (m * g).sum(1).relu(): (
             "each channel has one weight, the mean of its gradients over the places"
@@ -75,47 +62,49 @@ exercise(
             "cut off at the end, not before: negative weights count in the sum"
         ),
         lambda m, g: 15 * cam(m, g).relu(): "the mean of the gradients, not their sum",
-        lambda m, g: cam(m, g).relu() / 6: ("add the channels up; you took their mean"),
+        lambda m, g: cam(m, g).relu() / 6: "add the channels up; you took their mean",
     },
     right=cam(MAPS, GRADIENTS).relu(),
     otherwise="the shape is right, the numbers aren't Σ weight × map, cut off at 0",
     read=calls((MAPS, GRADIENTS)),
-    examples={3: "function"},
+    examples={
+        lambda m, g: 1: "not a tensor",
+        lambda m, g: m.sum(): "2×3×5 numbers, not a single number",
+    },
 )
+ROW = "that is one row of squares: they walk in two directions"
+APART = "that is for squares side by side; here they overlap, a step is 8"
+OVER = "96 / 8 = 12, but the last square must still fit: it starts at 80"
+
 exercise(
     "08.4",
     "the passes that an occlusion map costs",
     {
         121: "nearly: and the image as it is, to compare with",
-        11: "that is one row of squares: they walk in two directions",
-        12: "that is one row of squares: they walk in two directions",
-        36: "that is for squares side by side; here they overlap, a step is 8",
-        37: "that is for squares side by side; here they overlap, a step is 8",
-        144: "96 / 8 = 12, but the last square must still fit: it starts at 80",
-        145: "96 / 8 = 12, but the last square must still fit: it starts at 80",
+        11: ROW,
+        12: ROW,
+        36: APART,
+        37: APART,
+        144: OVER,
+        145: OVER,
         81**2: "that is for a step of 1 pixel; here it is 8",
-        81**2 + 1: "that is for a step of 1 pixel; here it is 8",
     },
     right=122,
-    otherwise=(
-        "not yet: how many squares fit into a row? All of them, and one pass more"
-    ),
+    otherwise="not yet: how many squares fit into a row? All of them, and one more",
 )
-exercise(
+
+
+choice(
     "08.5",
     "what a shuffled network proves",
+    ("shows the image",),
     {
-        When(lambda chosen: "finds defects" in chosen, "finds defects"): (
-            "the shuffled network knows no defect, and draws the same map"
+        "finds defects": "the shuffled network knows no defect, and draws the same map",
+        "deletion is enough": (
+            "the deletion curve of the shuffled network's map is as good: it can't tell"
         ),
-        When(
-            lambda chosen: "deletion is enough" in chosen,
-            ("shows the image", "deletion is enough"),
-        ): "the deletion curve of the shuffled network's map is as good: it can't tell",
+        "shows the image": "one of the three does follow",
     },
-    right={"shows the image"},
-    otherwise="one of the three does follow",
-    read=names("finds defects", "shows the image", "deletion is enough"),
 )
 
 
@@ -128,7 +117,7 @@ exercise(
     "how alike two maps are, by ranks",
     {
         1: "not all the places stand in the same order",
-        When(lambda v: abs(v) > 1, 2): "a correlation lies between −1 and 1",
+        2: "a correlation lies between −1 and 1",
         correlation([0.1, 0.2, 0.4, 9.0], [0.0, 0.3, 0.2, 0.1]): (
             "that is the correlation of the values; replace them by their ranks"
         ),

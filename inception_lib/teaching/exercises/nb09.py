@@ -2,16 +2,14 @@
 
 from ...model import GoogLeNet
 from ...training.finetune import freeze
-from ..exercise import Refused, When, exercise
+from ..exercise import Refused, exercise
 
 exercise(
     "09.1",
     "crops of an eager colleague",
     {
         5 * 3 * 6: "each crop is flipped, too",
-        5 * 3 * 5 * 2: (
-            "besides five crops, the whole square is taken as well: six of each"
-        ),
+        5 * 3 * 5 * 2: "besides five crops, the whole square is taken: six of each",
         5 * 6 * 2: "at every scale there are three squares: left, middle, right",
         144: "that is for the paper's four scales; here there are five",
     },
@@ -22,10 +20,7 @@ exercise(
     "09.2",
     "how far a classifier's word can be trusted",
     {
-        0.1: (
-            "you took the plain mean of the two distances; each counts as often as it "
-            "occurs"
-        ),
+        0.1: "that is the plain mean; each distance counts as often as it occurs",
         -0.075: "distances have no sign",
         7.5: "that is in percent; give it as a number between 0 and 1",
     },
@@ -51,43 +46,33 @@ SETS = {"views": "validation", "temperature": "validation", "report": "test"}
 
 
 def read_sets(answer) -> dict[str, str]:
-    chosen = dict(answer)
-    if unknown := set(chosen) ^ set(SETS):
+    answered = dict(answer)
+    if unknown := set(answered) ^ set(SETS):
         listed = ", ".join(map(str, unknown))
         raise Refused(f"name exactly {', '.join(SETS)}: {listed} is off")
-    return chosen
+    return answered
 
 
-def wrong_set(chosen: dict[str, str]) -> str | None:
-    for name, right in SETS.items():
-        if chosen[name] == "train":
-            return f"{name}: on the training set the network is far too sure of itself"
-        if chosen[name] != right and right == "validation":
-            return (
-                f"{name}: whatever is chosen on the test set makes its score too good"
-            )
-        if chosen[name] != right:
-            return (
-                f"{name}: the validation set has been used for choosing: its score "
-                "flatters"
-            )
-    return None
-
-
-exercise(
+@exercise(
     "09.4",
     "what may be chosen with which set",
-    {
-        When(
-            wrong_set,
-            SETS | {"views": "test"},
-            SETS | {"temperature": "train"},
-            SETS | {"report": "validation"},
-        ): wrong_set,
-    },
     read=read_sets,
-    examples={tuple({"views": "test"}.items()): "name exactly"},
+    examples={
+        tuple((SETS | {"views": "test"}).items()): "makes its score too good",
+        tuple((SETS | {"temperature": "train"}).items()): "far too sure",
+        tuple((SETS | {"report": "validation"}).items()): "flatters",
+        (("views", "test"),): "name exactly",
+    },
 )
+def wrong_set(answered: dict[str, str]) -> str | None:
+    for name, right in SETS.items():
+        if answered[name] == "train":
+            return f"{name}: on the training set the network is far too sure of itself"
+        if answered[name] != right == "validation":
+            return f"{name}: what is chosen on the test set makes its score too good"
+        if answered[name] != right:
+            return f"{name}: validation has been used for choosing: its score flatters"
+    return None
 
 
 MODEL = GoogLeNet(2, aux_logits=False, image_size=64)
@@ -100,9 +85,7 @@ exercise(
     "what is trained when the stages up to 4 are frozen",
     {
         1 - LEFT / WHOLE: "that is the share that is frozen",
-        100 * LEFT / WHOLE: (
-            "that is in percent; give the share as a number between 0 and 1"
-        ),
+        100 * LEFT / WHOLE: "that is in percent; asked is a number between 0 and 1",
         LEFT: "that is their number; asked is the share",
     },
     right=LEFT / WHOLE,
