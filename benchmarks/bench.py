@@ -9,7 +9,6 @@ Writes results.json; report.py makes the table and the figure from it.
 
 import argparse
 import json
-import platform
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -20,10 +19,10 @@ from typing import Any
 
 import pandas as pd
 import torch
-import torchvision
+from common import CLASSES, machine, noise, torchvisions
 from torch import nn
 
-from inception_lib import GoogLeNet, for_serving, googlenet_loss
+from inception_lib import GoogLeNet, GoogLeNetOutputs, for_serving, googlenet_loss
 from inception_lib.analysis.speed import (
     interleaved,
     network_flops,
@@ -31,36 +30,18 @@ from inception_lib.analysis.speed import (
     training_step,
 )
 from inception_lib.model.device import pick_precision
-from inception_lib.training import Augment, ImageSet, TrainingConfig, fit, prepare
+from inception_lib.training import Augment, TrainingConfig, fit, prepare
 
 Tasks = dict[str, Callable[[], object]]
 Shapes = dict[str, tuple[bool, str, float | None]]
 
 FOLDER = Path(__file__).parent
-CLASSES = 1000
+AUGMENT = Augment((3, 2), shift=0.04)
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-
-
-def torchvisions() -> nn.Module:
-    # Without its slow initialisation, which doesn't change the arithmetic.
-    return torchvision.models.googlenet(
-        num_classes=CLASSES, aux_logits=True, init_weights=False
-    )
 
 
 def ours(image_size: int, **form) -> GoogLeNet:
     return GoogLeNet(CLASSES, image_size=image_size, **form)
-
-
-def machine() -> str:
-    name = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        lines = info.read_text().splitlines()
-        name = next(
-            (x.split(":")[1].strip() for x in lines if x.startswith("model name")), name
-        )
-    return f"{name}, {torch.get_num_threads()} threads, PyTorch {torch.__version__}"
 
 
 def records(
@@ -109,7 +90,7 @@ def train(image_size: int, batch_size: int, rounds: int) -> list[dict]:
     default: dict[str, Any] = {"channels_last": False, "precision": "float32"}
     plain = ours(image_size)
     flops = network_flops(plain, image_size, batch_size, train=True)
-    augment, images = light_augmentation(image_size, batch_size)
+    images = noise(batch_size, image_size).images
     tasks: Tasks = {
         "torchvision": training_step(torchvisions(), **size, **default),
         "torchvision, our settings": training_step(torchvisions(), **size),
@@ -127,7 +108,7 @@ def train(image_size: int, batch_size: int, rounds: int) -> list[dict]:
     tasks[name] = training_step(model, **size)
     shapes[name] = (False, "bfloat16", flops)
     name = "our augmentation and transfer"
-    tasks[name] = lambda: prepare(augment(images), 0.2).contiguous(
+    tasks[name] = lambda: prepare(AUGMENT(images), 0.2).contiguous(
         memory_format=torch.channels_last
     )
     shapes[name] = (False, "float32", None)
@@ -170,19 +151,10 @@ def infer(image_size: int, batch_size: int, rounds: int, compiled: bool) -> list
         )
 
 
-def light_augmentation(image_size: int, n: int):
-    images = torch.randint(256, (n, 1, image_size, image_size), dtype=torch.uint8)
-    return Augment((3, 2), shift=0.04), images
-
-
 def epoch(image_size: int, batches: int, rounds: int) -> list[dict]:
     """An epoch from uint8 images in memory, augmentation and validation included."""
     n, held_out = 32 * batches, 32 * max(1, batches // 3)
-    augment, pixels = light_augmentation(image_size, n + held_out)
-    labels = torch.arange(n + held_out) % 2
-    blank = ("",) * (n + held_out)
-    targets = nn.functional.one_hot(labels, 2).float()
-    data = ImageSet(pixels, labels, targets, ("a", "b"), blank, blank)
+    data = noise(n + held_out, image_size)
     train_set, validation = data.subset(slice(0, n)), data.subset(slice(n, None))
 
     theirs = torchvisions()
@@ -192,11 +164,9 @@ def epoch(image_size: int, batches: int, rounds: int) -> list[dict]:
     def torchvision_epoch() -> None:
         theirs.train()
         for batch in torch.randperm(n).split(32):
-            outputs = theirs(prepare(augment(pixels[batch]), 0.2))
-            loss = googlenet_loss(type(outputs)(*outputs)[0], labels[batch])
-            loss = loss + 0.3 * sum(
-                googlenet_loss(head, labels[batch]) for head in outputs[1:]
-            )
+            outputs = theirs(prepare(AUGMENT(train_set.images[batch]), 0.2))
+            # torchvision's outputs have the same fields in the same order.
+            loss = googlenet_loss(GoogLeNetOutputs(*outputs), train_set.labels[batch])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -260,7 +230,8 @@ def main() -> None:
     )
     options = parser.parse_args()
     _, reason = pick_precision("auto", torch.device("cpu"))
-    print(f"{machine()}; {reason}")
+    here = f"{machine()}, {torch.get_num_threads()} threads"
+    print(f"{here}; {reason}")
     rows = peaks(options.rounds)
     for size in options.sizes:
         for batch in (32, 1):
@@ -269,7 +240,7 @@ def main() -> None:
             rows += alone(infer, size, batch, rounds, options.compile)
         batches = min(8, max(2, 8 * 96**2 // size**2))  # about equally long
         rows += alone(epoch, size, batches, max(1, options.rounds // 2))
-    table = pd.DataFrame(rows).convert_dtypes().assign(machine=machine())
+    table = pd.DataFrame(rows).convert_dtypes().assign(machine=here)
     # Through pandas, which writes what wasn't measured as null.
     text = json.dumps(json.loads(table.to_json(orient="records")), indent=1)
     options.out.write_text(text + "\n")

@@ -26,17 +26,17 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
+from common import CLASSES, machine, noise, torchvisions
 from torch import nn
 
 from inception_lib import GoogLeNet, GoogLeNetOutputs, for_serving, googlenet_loss
 from inception_lib.analysis.speed import network_flops
 from inception_lib.model.device import PRECISIONS, pick_device
-from inception_lib.training import ImageSet, TrainingConfig, fit
+from inception_lib.training import TrainingConfig, fit
 from inception_lib.training.forward import ForwardPass, record
 from inception_lib.training.optim import make_optimizer
 
 DEVICE = pick_device()
-CLASSES = 1000
 SIZES, BATCHES = (96, 224), (32, 256)
 Tasks = dict[str, Callable[[], object]]
 
@@ -86,13 +86,6 @@ def peak(precision: str, small: bool) -> float:
 # --- speed ----------------------------------------------------------------------------
 
 
-def torchvisions() -> nn.Module:
-    from torchvision.models import googlenet
-
-    model = googlenet(num_classes=CLASSES, aux_logits=True, init_weights=False)
-    return model.to(DEVICE)
-
-
 def ours(image_size: int) -> GoogLeNet:
     model = GoogLeNet(CLASSES, image_size=image_size, batch_norm=True).to(DEVICE)
     return model.to(memory_format=torch.channels_last)
@@ -100,7 +93,7 @@ def ours(image_size: int) -> GoogLeNet:
 
 def default_step(size: int, batch: int) -> Callable[[], None]:
     """torchvision's network as it comes: float32, channels first, PyTorch's SGD."""
-    model = torchvisions().train()
+    model = torchvisions().to(DEVICE).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     x = torch.randn(batch, 3, size, size, device=DEVICE)
     labels = torch.randint(CLASSES, (batch,), device=DEVICE)
@@ -147,7 +140,7 @@ def our_step(
 
 def answering(size: int, batch: int) -> Tasks:
     x = torch.randn(batch, 3, size, size, device=DEVICE)
-    theirs = torchvisions().eval()
+    theirs = torchvisions().to(DEVICE).eval()
     model = ours(size).eval()
     tasks: Tasks = {"torchvision": lambda: theirs(x)}
     for precision in PRECISIONS:
@@ -214,19 +207,6 @@ def compiling(small: bool) -> list[dict]:
 
 
 # --- the same bits --------------------------------------------------------------------
-
-
-def noise(n: int, size: int) -> ImageSet:
-    random = torch.Generator().manual_seed(0)
-    labels = torch.arange(n) % 2
-    return ImageSet(
-        torch.randint(256, (n, 1, size, size), dtype=torch.uint8, generator=random),
-        labels,
-        F.one_hot(labels, 2).float(),
-        ("even", "odd"),
-        ("",) * n,
-        tuple(str(i) for i in range(n)),
-    )
 
 
 def resuming(precision: str, optimizer: str, small: bool) -> dict:
@@ -332,8 +312,7 @@ def main() -> None:
     options = parser.parse_args()
     small = options.small
     cuda = DEVICE.type == "cuda"
-    name = torch.cuda.get_device_name() if cuda else "processor"
-    results: dict[str, object] = {"machine": f"{name}, PyTorch {torch.__version__}"}
+    results: dict[str, object] = {"machine": machine()}
 
     def part(title: str, measure: Callable[[], object]) -> object:
         start = time.perf_counter()

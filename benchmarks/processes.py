@@ -15,24 +15,11 @@ import sys
 import time
 
 import torch
+from common import noise
 
-from inception_lib.training import ImageSet, TrainingConfig, distributed, fit
+from inception_lib.training import TrainingConfig, distributed, fit
 
 EPOCHS = 3  # that count, after one that also prepares the kernels
-
-
-def noise(n: int, size: int) -> ImageSet:
-    """Grey images of two classes: what they show takes no time."""
-    torch.manual_seed(0)
-    labels = torch.arange(n) % 2
-    return ImageSet(
-        torch.randint(256, (n, 1, size, size), dtype=torch.uint8),
-        labels,
-        torch.eye(2)[labels],
-        ("a", "b"),
-        ("",) * n,
-        ("",) * n,
-    )
 
 
 def worker(config: TrainingConfig, steps: int) -> float:

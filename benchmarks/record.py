@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from common import machine
 from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
@@ -288,14 +289,7 @@ def here() -> dict[str, str]:
     """The version of this project, and the machine."""
     command = ["git", "-C", str(FOLDER), "rev-parse", "--short", "HEAD"]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
-    if torch.cuda.is_available():
-        name = torch.cuda.get_device_name()
-    else:
-        from bench import machine
-
-        name = machine().split(",")[0]
-    machine_name = f"{name}, PyTorch {torch.__version__}"
-    return {"commit": found.stdout.strip(), "machine": machine_name}
+    return {"commit": found.stdout.strip(), "machine": machine()}
 
 
 def status(jobs: Iterable[Job], record: Record) -> str:

@@ -31,14 +31,10 @@ def ablation(
     ``replacement="mean"`` puts each of the branch's channels at its mean over all
     images and places: only what it *tells apart* is taken away. "zero" takes its mean
     away as well, which the layers after it have learned to count on, so that it also
-    measures their surprise. Raises ValueError on another replacement or wrong lengths.
+    measures their surprise. Raises ValueError on another replacement.
     """
     if replacement not in REPLACEMENTS:
         raise ValueError(f"replacement must be mean or zero, got {replacement!r}")
-    if len(labels) != len(x) or not len(x):
-        raise ValueError(
-            f"got {len(x)} images and {len(labels)} labels: give a label per image"
-        )
     fills = branch_means(model, x, batch_size)
     intact, logits = [], defaultdict(list)
     for part in x.split(batch_size):

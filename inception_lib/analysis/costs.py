@@ -6,7 +6,7 @@ Table 1, adding a bias, a ReLU, a norm and a pooling count as nothing.
 
 from dataclasses import dataclass
 
-from ..checks import check_flag, check_positive
+from ..checks import check_positive
 from ..model import GOOGLENET_WIDTHS, BranchWidths
 from ..model.googlenet import check_image_size, map_sizes
 from ..model.inception import check_module
@@ -49,7 +49,6 @@ def convolution(
     if len(sides) != 2:
         raise ValueError(f"kernel_size must be one number or two, got {kernel_size}")
     height, width = sides
-    check_flag(bias=bias, batch_norm=batch_norm)
     check_positive(
         in_channels=in_channels,
         out_channels=out_channels,
@@ -70,7 +69,6 @@ def convolution(
 
 def linear(in_features: int, out_features: int, *, bias: bool = True) -> Cost:
     """A fully connected layer: a 1×1 convolution on a 1×1 map."""
-    check_positive(in_features=in_features, out_features=out_features)
     return convolution(in_features, out_features, 1, bias=bias)
 
 
@@ -96,7 +94,6 @@ def break_even_width(in_channels: int, out_channels: int, kernel_size: int) -> i
 
     From width·in + k²·width·out ≤ k²·in·out. Zero if even a width of 1 costs more.
     """
-    check_positive(kernel_size=kernel_size)
     direct = convolution(in_channels, out_channels, kernel_size, bias=False).parameters
     return direct // (in_channels + kernel_size**2 * out_channels)
 
@@ -136,7 +133,6 @@ def naive_inception(
     Its pooling branch costs nothing and passes on all its input: the output has
     ch1x1 + ch3x3 + ch5x5 + in_channels channels.
     """
-    check_module(in_channels, widths, 5, False)
     return {
         "1x1": convolution(in_channels, widths.ch1x1, 1, map_size),
         "3x3": convolution(in_channels, widths.ch3x3, 3, map_size),
@@ -146,7 +142,6 @@ def naive_inception(
 
 def auxiliary(in_channels: int, num_classes: int, *, batch_norm: bool = False) -> Cost:
     """An auxiliary head: 1×1 to 128 channels on a 4×4 map, then two linear layers."""
-    check_positive(num_classes=num_classes)
     return (
         convolution(in_channels, 128, 1, 4, batch_norm=batch_norm)
         + linear(128 * 4 * 4, 1024)
@@ -185,8 +180,6 @@ def googlenet_parts(
 
     Raises ValueError on what ``GoogLeNet`` refuses.
     """
-    check_positive(num_classes=num_classes)
-    check_flag(aux_logits=aux_logits)
     check_image_size(image_size, aux_logits, pool4_kernel_size)
     sizes = map_sizes(image_size, pool4_kernel_size)
     norm = {"batch_norm": batch_norm}

@@ -1,19 +1,15 @@
 """GoogLeNet (Table 1): a stem, nine Inception modules, a linear layer, two heads."""
 
+from functools import partial
 from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..checks import (
-    check_channels,
-    check_flag,
-    check_positive,
-    check_rate,
-    is_number,
-)
+from ..checks import check_channels, check_flag, check_positive, check_rate, is_number
 from .inception import BranchWidths, Inception
-from .layers import BasicConv2d, LocalResponseNorm, flatten, linear
+from .layers import BasicConv2d, LocalResponseNorm, linear
 
 # Table 1 of arXiv:1409.4842: 1×1 · 3×3 reduce · 3×3 · 5×5 reduce · 5×5 · pool proj.
 GOOGLENET_WIDTHS = {
@@ -52,15 +48,9 @@ def map_sizes(image_size: int, pool4_kernel_size: int = 3) -> dict[str, int]:
     check_positive(image_size=image_size, pool4_kernel_size=pool4_kernel_size)
     n = (image_size - 1) // 2 + 1  # 7×7, stride 2, padding 3
     sizes = {"conv1": n}
-    kernels = {
-        "maxpool1": 3,
-        "maxpool2": 3,
-        "maxpool3": 3,
-        "maxpool4": pool4_kernel_size,
-    }
-    for name, kernel in kernels.items():
+    for pool, kernel in enumerate((3, 3, 3, pool4_kernel_size), 1):
         n = max(0, -((kernel - n) // 2) + 1)
-        sizes[name] = n
+        sizes[f"maxpool{pool}"] = n
     return sizes
 
 
@@ -145,10 +135,10 @@ class InceptionAux(nn.Module):
             raise ValueError(
                 f"this auxiliary head pools {size[0]}×{size[1]} to "
                 f"{x.shape[-2]}×{x.shape[-1]}, not 4×4: train on square images of the "
-                "network's "
-                "image_size, or set model.image_size to the size of your images"
+                "network's image_size, or set model.image_size to the size of your "
+                "images"
             )
-        x = flatten(self.conv(x))
+        x = torch.flatten(self.conv(x), 1)
         x = F.relu(self.fc1(x), inplace=True)
         x = F.dropout(x, self.dropout_rate, self.training)
         return self.fc2(x)
@@ -163,7 +153,8 @@ class GoogLeNet(nn.Module):
     The default is the paper's Table 1: 6,998,552 parameters, 13,378,280 with the heads.
     ``image_size`` fixes the heads' pooling; ``model.image_size = 96`` changes it later.
     ``batch_norm`` (eps 1e-3) makes training from scratch quick; ``local_response_norm``
-    adds the two norms of Figure 3.
+    adds the two norms of Figure 3, with the Caffe model's constants, as the paper gives
+    none.
 
     torchvision deviates from the paper: it has ``kernel_size_5x5=3``,
     ``pool4_kernel_size=2``, batch norm and dropout 0.2, and its heads pool adaptively,
@@ -200,54 +191,32 @@ class GoogLeNet(nn.Module):
         self._smallest_input = smallest_image_size(False, pool4_kernel_size)
         self._image_size = image_size
 
-        def conv(
-            c_in: int, c_out: int, kernel_size: int, stride: int = 1
-        ) -> BasicConv2d:
-            return BasicConv2d(
-                c_in,
-                c_out,
-                kernel_size,
-                stride=stride,
-                padding=kernel_size // 2,
-                batch_norm=batch_norm,
-            )
+        widths = GOOGLENET_WIDTHS
+        conv = partial(BasicConv2d, batch_norm=batch_norm)
+        pool = partial(nn.MaxPool2d, stride=2, ceil_mode=True)
+        inception = partial(
+            Inception, batch_norm=batch_norm, kernel_size_5x5=kernel_size_5x5
+        )
 
-        def inception(name: str, in_channels: int) -> Inception:
-            return Inception(
-                in_channels,
-                GOOGLENET_WIDTHS[name],
-                batch_norm=batch_norm,
-                kernel_size_5x5=kernel_size_5x5,
-            )
+        self.conv1 = conv(3, 64, 7, stride=2, padding=3)
+        self.maxpool1 = pool(3)
+        self.norm1 = LocalResponseNorm() if local_response_norm else None
+        self.conv2 = conv(64, 64)
+        self.conv3 = conv(64, 192, 3, padding=1)
+        self.norm2 = LocalResponseNorm() if local_response_norm else None
+        self.maxpool2 = pool(3)
 
-        def pool(kernel_size: int = 3) -> nn.MaxPool2d:
-            return nn.MaxPool2d(kernel_size, stride=2, ceil_mode=True)
-
-        def norm() -> nn.Module | None:
-            # The paper gives no constants; these are the Caffe model's.
-            if not local_response_norm:
-                return None
-            return LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0)
-
-        self.conv1 = conv(3, 64, 7, stride=2)
-        self.maxpool1 = pool()
-        self.norm1 = norm()
-        self.conv2 = conv(64, 64, 1)
-        self.conv3 = conv(64, 192, 3)
-        self.norm2 = norm()
-        self.maxpool2 = pool()
-
-        self.inception3a = inception("3a", 192)
-        self.inception3b = inception("3b", 256)
-        self.maxpool3 = pool()
-        self.inception4a = inception("4a", 480)
-        self.inception4b = inception("4b", 512)
-        self.inception4c = inception("4c", 512)
-        self.inception4d = inception("4d", 512)
-        self.inception4e = inception("4e", 528)
+        self.inception3a = inception(192, widths["3a"])
+        self.inception3b = inception(256, widths["3b"])
+        self.maxpool3 = pool(3)
+        self.inception4a = inception(480, widths["4a"])
+        self.inception4b = inception(512, widths["4b"])
+        self.inception4c = inception(512, widths["4c"])
+        self.inception4d = inception(512, widths["4d"])
+        self.inception4e = inception(528, widths["4e"])
         self.maxpool4 = pool(pool4_kernel_size)
-        self.inception5a = inception("5a", 832)
-        self.inception5b = inception("5b", 832)
+        self.inception5a = inception(832, widths["5a"])
+        self.inception5b = inception(832, widths["5b"])
 
         def head(in_channels: int) -> InceptionAux | None:
             if not aux_logits:
@@ -311,7 +280,7 @@ class GoogLeNet(nn.Module):
         x = self.maxpool4(x)  #                N × 832 × 7 × 7
         x = self.inception5a(x)  #             N × 832 × 7 × 7
         x = self.inception5b(x)  #             N × 1024 × 7 × 7
-        x = flatten(self.avgpool(x))  #        N × 1024
+        x = torch.flatten(self.avgpool(x), 1)  # N × 1024
         logits = self.fc(self.dropout(x))  #   N × num_classes
         if aux_logits1 is not None and aux_logits2 is not None:
             return GoogLeNetOutputs(logits, aux_logits2, aux_logits1)
@@ -338,10 +307,11 @@ def googlenet_loss(
     logits = outputs.logits if isinstance(outputs, GoogLeNetOutputs) else outputs
     if len(targets) != len(logits):
         raise ValueError(f"got {len(logits)} outputs but {len(targets)} targets")
-    loss = F.cross_entropy(logits, targets, label_smoothing=label_smoothing)
+    cross_entropy = partial(
+        F.cross_entropy, target=targets, label_smoothing=label_smoothing
+    )
+    loss = cross_entropy(logits)
     if isinstance(outputs, GoogLeNetOutputs):
         for head in (outputs.aux_logits1, outputs.aux_logits2):
-            loss = loss + aux_weight * F.cross_entropy(
-                head, targets, label_smoothing=label_smoothing
-            )
+            loss = loss + aux_weight * cross_entropy(head)
     return loss

@@ -1,6 +1,7 @@
 """The Inception module: four branches side by side look at one input (Figure 2b)."""
 
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +15,7 @@ class BranchWidths:
     """Channels inside one Inception module, in the order of the paper's Table 1.
 
     ``ch3x3red`` and ``ch5x5red`` are the 1×1 reductions before the 3×3 and 5×5
-    convolutions;
-    ``pool_proj`` is the 1×1 projection after the max pool.
+    convolutions, ``pool_proj`` is the 1×1 projection after the max pool.
     Raises ValueError if a width is not a positive integer.
     """
 
@@ -27,7 +27,7 @@ class BranchWidths:
     pool_proj: int
 
     def __post_init__(self):
-        check_positive(**{f.name: getattr(self, f.name) for f in fields(self)})
+        check_positive(**vars(self))
 
     def __iter__(self):
         return iter(astuple(self))
@@ -79,20 +79,16 @@ class Inception(nn.Module):
         check_module(in_channels, widths, kernel_size_5x5, batch_norm)
         self.in_channels = in_channels
 
-        def conv(c_in: int, c_out: int, kernel_size: int = 1) -> BasicConv2d:
-            padding = kernel_size // 2
-            return BasicConv2d(
-                c_in, c_out, kernel_size, padding=padding, batch_norm=batch_norm
-            )
-
+        conv = partial(BasicConv2d, batch_norm=batch_norm)
+        k = kernel_size_5x5
         self.branch1 = conv(in_channels, widths.ch1x1)
         self.branch2 = nn.Sequential(
             conv(in_channels, widths.ch3x3red),
-            conv(widths.ch3x3red, widths.ch3x3, 3),
+            conv(widths.ch3x3red, widths.ch3x3, 3, padding=1),
         )
         self.branch3 = nn.Sequential(
             conv(in_channels, widths.ch5x5red),
-            conv(widths.ch5x5red, widths.ch5x5, kernel_size_5x5),
+            conv(widths.ch5x5red, widths.ch5x5, k, padding=k // 2),
         )
         self.branch4 = nn.Sequential(
             nn.MaxPool2d(3, stride=1, padding=1, ceil_mode=True),

@@ -73,11 +73,6 @@ def linear(in_features: int, out_features: int, gain: float) -> nn.Linear:
     return layer
 
 
-def flatten(x: Tensor) -> Tensor:
-    """N×C×H×W -> N×(C·H·W), in the same order whatever the memory layout of ``x``."""
-    return torch.flatten(x, 1)
-
-
 class LocalResponseNorm(nn.LocalResponseNorm):
     """y = x · (k + alpha/size · sum of x² over ``size`` neighbouring channels)^−0.75.
 
@@ -87,16 +82,10 @@ class LocalResponseNorm(nn.LocalResponseNorm):
     rsqrt(d) · rsqrt(sqrt(d)). The arithmetic is float32 at least, the result of the
     type of ``x``. Compilers and GPUs get PyTorch's own form. On a processor a second
     derivative is a RuntimeError: ``torch.nn.LocalResponseNorm`` has one.
-    Raises ValueError for another size or beta.
     """
 
-    def __init__(self, size=5, alpha=1e-4, beta=0.75, k=1.0):
-        if (size, beta) != (5, 0.75):
-            raise ValueError(
-                f"size must be 5 and beta 0.75, got {size!r} and {beta!r}: "
-                "torch.nn.LocalResponseNorm takes any"
-            )
-        super().__init__(size, alpha, beta, k)
+    def __init__(self, alpha: float = 1e-4, k: float = 1.0):
+        super().__init__(5, alpha, 0.75, k)
 
     def forward(self, x: Tensor) -> Tensor:
         if torch.compiler.is_compiling() or x.device.type != "cpu":

@@ -171,28 +171,15 @@ def test_costs_add_up():
     assert Cost(1, 10) + Cost(2, 20) == sum([Cost(1, 10), Cost(2, 20)]) == Cost(3, 30)
 
 
-@pytest.mark.parametrize("value", [0, -1, 2.5, True])
-@pytest.mark.parametrize("name", ["in_channels", "out_channels", "map_size", "groups"])
-def test_a_wrong_number_is_named(name, value):
-    numbers = {"in_channels": 4, "out_channels": 4, "kernel_size": 3} | {name: value}
-    with pytest.raises(ValueError, match=f"{name} must be a positive integer"):
-        costs.convolution(**numbers)
-
-
-def test_wrong_kernels_groups_and_widths():
-    with pytest.raises(ValueError, match="kernel_height must be a positive integer"):
-        costs.convolution(4, 4, 0)
-    with pytest.raises(ValueError, match="kernel_width must be a positive integer"):
-        costs.convolution(4, 4, (3, 0))
-    with pytest.raises(ValueError, match="groups=3 must divide in_channels=4"):
-        costs.convolution(4, 6, 3, groups=3)
-    with pytest.raises(ValueError, match="out_channels=5"):
-        costs.convolution(4, 5, 3, groups=4)
-    with pytest.raises(ValueError, match="in_channels must be a positive integer"):
-        costs.bottleneck(0, 4, 4, 3)
-    with pytest.raises(ValueError, match="out_channels must be a positive integer"):
-        costs.bottleneck(4, 0, 4, 3)
-    with pytest.raises(ValueError, match="in_channels must be a positive integer"):
-        costs.inception(0, WIDTHS)
-    with pytest.raises(ValueError, match="image_size=10 is too small"):
-        costs.googlenet(image_size=10)
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((0, 4, 3), "in_channels must be a positive integer, got 0"),
+        ((4, 4, (3, 0)), "kernel_width must be a positive integer"),
+        ((4, 4, (3, 3, 3)), "kernel_size must be one number or two"),
+        ((4, 6, 3), "groups=4 must divide in_channels=4 and out_channels=6"),
+    ],
+)
+def test_a_convolution_that_cannot_be(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        costs.convolution(*arguments, groups=4)

@@ -171,24 +171,16 @@ def test_image_size_can_be_changed_and_keeps_the_weights():
 @pytest.mark.parametrize(
     ("form", "message"),
     [
-        ({"num_classes": 0}, "num_classes must be a positive integer, got 0"),
-        ({"num_classes": 2.0}, "num_classes must be a positive integer, got 2.0"),
-        ({"num_classes": True}, "num_classes must be a positive integer, got True"),
-        ({"image_size": -1}, "image_size must be a positive integer, got -1"),
         ({"image_size": 62}, "with auxiliary heads needs at least 63×63 pixels"),
         (
             {"image_size": 30, "aux_logits": False},
             "without auxiliary heads needs at least 31×31 pixels",
         ),
-        ({"pool4_kernel_size": 2.0}, "pool4_kernel_size must be a positive integer"),
-        ({"dropout": 1.0}, "dropout must be at least 0 and below 1, got 1.0"),
-        ({"dropout_aux": -0.1}, "dropout_aux must be at least 0 and below 1, got -0.1"),
         ({"pool4_kernel_size": 4}, r"must be 3 \(the paper\) or 2 \(torchvision\)"),
         ({"kernel_size_5x5": 4}, "kernel_size_5x5 must be odd"),
-        ({"kernel_size_5x5": 0}, "kernel_size_5x5 must be a positive integer"),
     ],
 )
-def test_wrong_arguments(form, message):
+def test_forms_that_cannot_be(form, message):
     with pytest.raises(ValueError, match=message):
         GoogLeNet(**form)
 

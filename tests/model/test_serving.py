@@ -27,6 +27,12 @@ def model(network, request):
     return network(image_size=64, **request.param)
 
 
+def assert_same_answers(served, model, n=2, size=64):
+    x = torch.randn(n, 3, size, size)
+    with torch.inference_mode():
+        assert_close(served(x), model(x), rtol=1e-4, atol=1e-4)
+
+
 # In standard deviations of the logits, as for_serving's description says.
 @pytest.mark.parametrize("precision, limit", [("float32", 1e-4), ("bfloat16", 0.05)])
 @pytest.mark.parametrize("size", [64, 75])
@@ -73,9 +79,7 @@ def test_packed_weights_fit_every_batch_and_size(network):
     served = for_serving(model, precision="float32")
     assert any(isinstance(layer, PackedConv2d) for layer in served.modules())
     for n, size in [(1, 64), (3, 97), (1, 224), (1, 64)]:
-        x = torch.randn(n, 3, size, size)
-        with torch.inference_mode():
-            assert_close(served(x), model(x), rtol=1e-4, atol=1e-4)
+        assert_same_answers(served, model, n, size)
 
 
 def test_without_onednn_nothing_is_packed(network, monkeypatch):
@@ -83,9 +87,7 @@ def test_without_onednn_nothing_is_packed(network, monkeypatch):
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
     served = for_serving(model, precision="float32")
     assert not any(isinstance(layer, PackedConv2d) for layer in served.modules())
-    x = torch.randn(2, 3, 64, 64)
-    with torch.inference_mode():
-        assert_close(served(x), model(x), rtol=1e-4, atol=1e-4)
+    assert_same_answers(served, model)
 
 
 def test_auto_measures(network, monkeypatch):
@@ -113,9 +115,7 @@ def test_a_pool_of_another_size_stays(network):
     model = network(image_size=64, pool4_kernel_size=2).eval()
     served = for_serving(model, precision="float32")
     assert [type(m) for m in served.modules()].count(nn.MaxPool2d) == 1
-    x = torch.randn(2, 3, 64, 64)
-    with torch.inference_mode():
-        assert_close(served(x), model(x), rtol=1e-4, atol=1e-4)
+    assert_same_answers(served, model)
 
 
 def test_a_batch_in_parts(network, monkeypatch):
