@@ -1,6 +1,6 @@
 """Each trouble that readers have, faked: one finding names it and a way out."""
 
-from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -8,108 +8,87 @@ import pytest
 from inception_lib.teaching import environment
 
 VENV = Path("/home/ada/inception/.venv")
-READY = environment.Situation(
-    requirements=("torch>=2.6", "ipywidgets>=8.1"),
-    versions={"torch": "2.14.1+cpu", "ipywidgets": "8.1.9"},
-    python=VENV,
-    server=VENV,
-    server_widgets=True,
-    threads=4,
-    cores=8,
-    thread_limit=None,
-    memory_gib=6.0,
-)
-TROUBLES: dict[str, tuple[dict, str, str, str]] = {
-    "wrong Python": ({"requirements": None}, "packages", "not installed", "make lab"),
-    "missing package": (
-        {"versions": {"torch": "2.14.1"}},
-        "packages",
-        "missing: ipywidgets",
+REQUIRES = ["torch>=2.6", 'ipywidgets>=8.1; extra == "lab"', 'x; extra == "test"']
+
+
+def packages(**versions):
+    def faked():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(metadata, "requires", lambda _: REQUIRES)
+            patch.setattr(metadata, "version", lambda name: found(name, versions))
+            return environment.packages()
+
+    return faked
+
+
+def found(name, versions):
+    if name not in versions:
+        raise metadata.PackageNotFoundError(name)
+    return versions[name]
+
+
+def not_installed():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(environment, "PROJECT", "no such project")
+        return environment.packages()
+
+
+TROUBLES = [
+    (not_installed, "not installed", "make lab"),
+    (packages(torch="2.14.1"), "ipywidgets is missing", "make lab"),
+    (
+        packages(torch="2.6", ipywidgets="7"),
+        "ipywidgets is 7 (needs >=8.1)",
         "make lab",
     ),
-    "old version": (
-        {"versions": {"torch": "2.6", "ipywidgets": "7.8.1"}},
-        "packages",
-        "ipywidgets 7.8.1 (needs >=8.1)",
-        "make lab",
-    ),
-    "wrong kernel": (
-        {"python": Path("/usr")},
-        "kernel",
-        "another Python",
-        "Change Kernel",
-    ),
-    "text instead of a slider": (
-        {"server_widgets": False},
-        "sliders",
-        "text instead of a slider",
-        "reload",
-    ),
-    "a limit on threads": (
-        {"threads": 1, "thread_limit": "OMP_NUM_THREADS"},
-        "threads",
+    (lambda: environment.kernel(Path("/usr"), VENV), "another Python", "Change Kernel"),
+    (lambda: environment.sliders(VENV), "text instead of a slider", "reload"),
+    (
+        lambda: environment.threads(1, 8, "OMP_NUM_THREADS"),
         "1 of 8",
         "unset OMP_NUM_THREADS",
     ),
-    "few threads": ({"threads": 1}, "threads", "1 of 8", "set_num_threads(4)"),
-    "one core": ({"threads": 1, "cores": 1}, "threads", "one processor", "twice"),
-    "little memory": ({"memory_gib": 1.5}, "memory", "1.5 GiB", "Shut Down"),
-}
+    (lambda: environment.threads(1, 8, None), "1 of 8", "set_num_threads(4)"),
+    (lambda: environment.threads(1, 1, None), "one processor", "twice"),
+    (lambda: environment.memory(1.5), "1.5 GiB", "Shut Down"),
+]
 
 
-def bad(situation):
-    return [f for f in environment.check_environment(situation) if not f.good]
+@pytest.mark.parametrize("check, what, remedy", TROUBLES)
+def test_each_trouble_is_named_with_a_way_out(check, what, remedy):
+    finding = check()
+    assert what in finding[0] and remedy in finding[1]
 
 
-def test_a_good_computer_has_five_good_findings():
-    findings = environment.check_environment(READY)
-    assert [f.subject for f in findings] == [
-        "packages",
-        "kernel",
-        "sliders",
-        "threads",
-        "memory",
-    ]
-    assert all(f.good for f in findings)
+@pytest.mark.parametrize(
+    "check",
+    [
+        packages(torch="2.14.1+cpu", ipywidgets="8.1.9"),
+        packages(torch="2.15.0a0", ipywidgets="8.1"),  # a pre-release is new enough
+        lambda: environment.kernel(VENV, VENV),
+        lambda: environment.kernel(VENV, None),  # what can't be seen is no trouble
+        lambda: environment.sliders(None),
+        lambda: environment.threads(4, 8, None),
+        lambda: environment.threads(8, 8, "OMP_NUM_THREADS"),
+        lambda: environment.memory(6.0),
+    ],
+)
+def test_no_trouble_asks_for_nothing(check):
+    assert check()[1] == ""
 
 
-@pytest.mark.parametrize("trouble", TROUBLES)
-def test_each_trouble_is_named_once_with_a_way_out(trouble):
-    changes, subject, what, way_out = TROUBLES[trouble]
-    (finding,) = bad(replace(READY, **changes))
-    assert finding.subject == subject
-    assert what in finding.what
-    assert way_out in finding.way_out
-
-
-def test_what_cannot_be_seen_is_no_trouble():
-    assert bad(replace(READY, server=None, server_widgets=None)) == []
-
-
-def test_a_newer_pre_release_is_new_enough():
-    assert (
-        bad(replace(READY, versions={"torch": "2.15.0a0", "ipywidgets": "8.1"})) == []
-    )
-
-
-def test_every_core_used_is_fine_whatever_the_variable_says():
-    assert bad(replace(READY, threads=8, thread_limit="OMP_NUM_THREADS")) == []
-
-
-def test_the_requirements_are_the_projects_without_those_for_its_tests(monkeypatch):
-    listed = ["torch>=2.6", 'ipywidgets>=8.1; extra == "lab"', 'x; extra == "test"']
-    monkeypatch.setattr(environment.metadata, "requires", lambda _: listed)
-    assert environment.here().requirements == ("torch>=2.6", "ipywidgets>=8.1")
+def test_widgets_are_looked_for_where_jupyterlab_runs(tmp_path):
+    (tmp_path / environment.WIDGETS).mkdir(parents=True)
+    assert environment.sliders(tmp_path) == ("JupyterLab can draw them", "")
 
 
 def test_the_report_prints_the_way_out_below_the_trouble(monkeypatch, capsys):
-    monkeypatch.setattr(environment, "here", lambda: replace(READY, memory_gib=1.0))
+    monkeypatch.setattr(environment, "MEMORY_GIB", 1e6)
+    for name in ("packages", "threads"):
+        monkeypatch.setattr(environment, name, lambda *_: ("as it should be", ""))
     environment.report()
     lines = capsys.readouterr().out.splitlines()
-    at = next(i for i, line in enumerate(lines) if line.startswith("✗"))
-    assert "memory" in lines[at] and "Shut Down" in lines[at + 1]
+    subjects = [line.split()[1] for line in lines if line[:1] in ("✓", "✗")]
+    assert subjects == ["packages", "kernel", "sliders", "threads", "memory"]
+    assert lines[4].startswith("✗ memory") and "Shut Down" in lines[5]
     assert lines[-1] == "1 to look at"
-
-
-def test_this_computer_can_be_looked_at():
-    assert len(environment.check_environment()) == 5
