@@ -2,9 +2,11 @@
 
 import base64
 import io
+from collections.abc import Sequence
 from html import escape
 from typing import Any, NamedTuple
 
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from seaborn import heatmap
@@ -30,6 +32,21 @@ MARKERS = ["o", "s", "^", "D"]
 
 WIDTH = 8.0  # inches; at DPI 100 this fits JupyterLab's column
 DPI = 100
+FAST = {"compress_level": 1}  # a twentieth more bytes, in a third of the time
+rcParams.update(  # the readers' own figures look like ours
+    {
+        "font.size": 9,
+        "axes.titlesize": 10,
+        "figure.titlesize": 10,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "legend.frameon": False,
+        "lines.markersize": 5,
+        "errorbar.capsize": 3,
+        "hatch.color": "white",
+        "image.cmap": "gray",
+    }
+)
 
 # Of the solar cells, for every figure that shows one.
 CREDIT = (
@@ -55,7 +72,7 @@ class Drawing(NamedTuple):
                 f"got alt={self.alt!r}"
             )
         buffer = io.BytesIO()
-        self.figure.savefig(buffer, format="png", dpi=DPI)
+        self.figure.savefig(buffer, format="png", dpi=DPI, pil_kwargs=FAST)
         return base64.b64encode(buffer.getvalue()).decode()
 
     def html(self) -> str:
@@ -87,11 +104,7 @@ def figure(
     are drawn inside a slider's callback in JupyterLab (jupyterlab issue 19719).
     """
     fig = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
-    axes = fig.subplots(rows, columns, **subplots)
-    for ax in fig.axes:
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.tick_params(labelsize=9)
-    return fig, axes
+    return fig, fig.subplots(rows, columns, **subplots)
 
 
 def fixed_layout(fig: Figure, **margins: float) -> None:
@@ -115,30 +128,51 @@ def series(i: int) -> dict[str, Any]:
     return {"color": colour, "ls": DASHES[i], "marker": MARKERS[i]}
 
 
+def log_axis(ax: Axes, ticks: list[int]) -> None:
+    """A logarithmic horizontal axis with these ticks, as plain numbers."""
+    ax.set_xscale("log")
+    ax.set_xticks(ticks, [str(tick) for tick in ticks])
+    ax.minorticks_off()
+
+
 def show_image(ax: Axes, image, title: str = "", **imshow) -> None:
     """Show an image without ticks, grey ones in grey: an array H×W or H×W×3, a tensor
-    H×W or C×H×W.
+    H×W or C×H×W. Those of 8 bits share a scale, 0 to 255.
     """
     if isinstance(image, Tensor):
         image = (image.permute(1, 2, 0) if image.ndim == 3 else image).numpy()
-    ax.imshow(image, **{"cmap": "gray", **imshow})
+    scale = {"vmin": 0, "vmax": 255} if image.dtype == "uint8" else {}
+    ax.imshow(image, **scale | imshow)
     ax.set_title(title, fontsize=9)
-    ax.set_xticks([])
-    ax.set_yticks([])
+    ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
 
 
-def show_counts(ax: Axes, matrix, classes) -> None:
-    """A K×K confusion matrix as a table of counts, darker where there are more."""
-    heatmap(
-        matrix,
-        ax=ax,
-        annot=True,
-        fmt="d",
-        cmap="Blues",
-        cbar=False,
-        square=True,
-        annot_kws={"size": 14},
-        xticklabels=classes,
-        yticklabels=classes,
-    )
+def frame(ax: Axes, branch: str, **look) -> None:
+    """A frame in the colour of a branch."""
+    ax.spines[:].set(visible=True, color=COLOURS[branch], lw=2, **look)
+
+
+def gallery(images: Tensor, titles: Sequence[str], alt: str) -> Drawing:
+    """N×1×H×W images (uint8) of solar cells in rows of four, on one grey scale."""
+    rows = -(-len(images) // 4) or 1
+    lines = max(title.count("\n") for title in [*titles, ""])
+    height = rows * (WIDTH / 4 + 0.15 * (1 + lines)) + 0.2
+    fig, axes = figure(height, rows, 4, squeeze=False)
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for ax, image, title in zip(axes.flat, images, titles, strict=False):
+        show_image(ax, image, title)
+    credit(fig)
+    return Drawing(fig, alt)
+
+
+def show_counts(ax: Axes, matrix: Tensor, classes, columns: str, rows: str) -> None:
+    """A K×K confusion matrix as a table of counts, darker where there are more.
+
+    ``columns`` and ``rows`` say what each of them means.
+    """
+    names = {"xticklabels": classes, "yticklabels": classes}
+    look = {"cmap": "Blues", "cbar": False, "square": True, "annot_kws": {"size": 14}}
+    heatmap(matrix.numpy(), ax=ax, annot=True, fmt="d", **names, **look)
+    ax.set(xlabel=columns, ylabel=rows)

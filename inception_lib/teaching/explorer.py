@@ -1,6 +1,6 @@
 """Controls above one picture, which is replaced in place."""
 
-from collections.abc import Callable, Mapping, Sized
+from collections.abc import Callable, Iterable, Mapping, Sized
 from html import escape
 
 import torch
@@ -19,30 +19,49 @@ from ipywidgets import (
 from .drawing import Drawing
 
 
+class Slider(IntSlider):
+    """A slider whose number is read and typed in ``box``; its unit stands beside it."""
+
+    def __init__(
+        self, name: str, value: int, low: int, high: int, unit: str, step: int = 1
+    ):
+        super().__init__(value, low, high, step, description=name, tooltip=name)
+        self.readout = False
+        self.style.description_width = "90px"
+        self.unit = Label(unit)
+        self.box = BoundedIntText(value, min=low, max=high)
+        self.box.tooltip = f"{name}, as a number"
+        self.box.layout.width = "90px"
+        link((self, "max"), (self.box, "max"))
+        link((self, "value"), (self.box, "value"))
+
+
+class Choice(ToggleButtons):
+    """Buttons as wide as their words, one of them pressed: the first, or ``value``."""
+
+    def __init__(self, name: str, options: Iterable, **value):
+        super().__init__(options=list(options), description=name, **value)
+        self.style.button_width = "auto"
+
+
 def explorer(
     draw: Callable[..., Drawing],
-    controls: dict[str, IntSlider | ToggleButtons],
-    units: dict[str, str],
     presets: Mapping[str, Mapping[str, object]] | None = None,
+    **controls: Slider | Choice,
 ) -> VBox:
     """Controls above the picture that ``draw`` makes of their values.
 
-    Each slider is linked to a number box and followed by its unit. What ``draw``
-    refuses with a ValueError is said beside the control that was moved; the last valid
-    picture stays.
+    What ``draw`` refuses with a ValueError is said beside the control that was moved;
+    the last valid picture stays.
 
     ``presets`` gives a name to values of all controls: a row of buttons that sets them
     together, with one redraw. A button is pressed in as long as its values are set.
     """
     picture = HTML()
     presets = presets or {}
-    choice = ToggleButtons(options=list(presets), value=None, description="preset")
-    choice.style.button_width = "auto"
-    rows = {"preset": [choice]} if presets else {}
-    for name, control in controls.items():
-        rows[name] = [control]
-        if isinstance(control, IntSlider):
-            rows[name] += [number_box(control), Label(units[name])]
+    choice = Choice("preset", presets, value=None)
+    rows = {"preset": choice} if presets else {}
+    rows |= controls
     notes = {name: HTML() for name in rows}
     setting = False  # true while controls are moved by the code, not by the reader
 
@@ -56,8 +75,7 @@ def explorer(
     def redraw() -> None:
         # Callbacks run in another thread than the cells, with a grad mode of its own.
         with torch.no_grad():
-            image = draw(**values()).html()
-        picture.value = image
+            picture.value = draw(**values()).html()
 
     def moved(name: str) -> None:
         nonlocal setting
@@ -80,25 +98,13 @@ def explorer(
 
     press_preset()
     redraw()
-    for name, control in controls.items():
+    boxes = []
+    for name, control in rows.items():
         control.observe(lambda _, name=name: moved(name), "value")
-    choice.observe(lambda _: moved("preset"), "value")
-    layout = Layout(flex_flow="row wrap")
-    boxes = [HBox([*row, notes[name]], layout=layout) for name, row in rows.items()]
+        beside = [control.box, control.unit] if isinstance(control, Slider) else []
+        row = [control, *beside, notes[name]]
+        boxes.append(HBox(row, layout=Layout(flex_flow="row wrap")))
     return VBox([*boxes, picture])
-
-
-def number_box(slider: IntSlider) -> BoundedIntText:
-    """A box to read and type the slider's value; the two follow each other."""
-    slider.readout = False
-    slider.style.description_width = "90px"
-    slider.tooltip = slider.description
-    box = BoundedIntText(slider.value, min=slider.min, max=slider.max)
-    box.tooltip = f"{slider.description}, as a number"
-    box.layout.width = "90px"
-    link((slider, "max"), (box, "max"))
-    link((slider, "value"), (box, "value"))
-    return box
 
 
 def check_lengths(*parts: Sized) -> None:

@@ -52,12 +52,12 @@ def draw_curves(history: pd.DataFrame) -> Drawing:
         "accuracy": (right, history["accuracy"], 1),
     }
     for label, (ax, values, i) in panels.items():
-        ax.plot(history["epoch"], values, label=label, ms=3, **series(i))
-    left.set_title("cross-entropy (nats)", fontsize=10)
-    left.legend(fontsize=8, frameon=False)
-    right.set_title("on the validation set", fontsize=10)
+        ax.plot(history["epoch"], values, label=label, **series(i))
+    left.set_title("cross-entropy (nats)")
+    left.legend()
+    right.set_title("on the validation set")
     right.set_ylim(0.45, 1)
-    right.legend(fontsize=8, frameon=False, loc="lower right")
+    right.legend(loc="lower right")
     for ax in (left, right):
         ax.set_xlabel("epoch")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -5,6 +5,7 @@ from ipywidgets import BoundedIntText, IntSlider, ToggleButtons
 from widgets import alt, notes, parts
 
 from inception_lib.teaching.drawing import Drawing, figure
+from inception_lib.teaching.explorer import Slider
 from inception_lib.teaching.explorer import explorer as explore
 from inception_lib.teaching.lessons import nb01
 
@@ -44,8 +45,8 @@ def test_no_gradients_are_recorded_inside_a_callback():
         seen.append(torch.is_grad_enabled())
         return nb01.draw_bottleneck(n, 1, 1, 1)
 
-    slider = IntSlider(1, 1, 3, description="n")
-    explore(draw, {"n": slider}, {"n": ""})
+    slider = Slider("n", 1, 1, 3, "")
+    explore(draw, n=slider)
     slider.value = 2
     assert seen == [False, False]
 
@@ -61,25 +62,21 @@ def test_the_picture_keeps_its_place_while_it_is_replaced():
 
 
 def test_an_explorer_without_presets_has_no_buttons():
-    slider = IntSlider(1, 1, 3, description="n")
-
     def draw(n):
         return Drawing(figure()[0], f"a picture of the number {n}")
 
-    explorer = explore(draw, {"n": slider}, {"n": ""})
+    explorer = explore(draw, n=Slider("n", 1, 1, 3, ""))
     assert parts(explorer, ToggleButtons) == []
 
 
 def test_a_preset_that_is_refused_says_so_beside_the_buttons():
-    slider = IntSlider(1, 1, 3, description="n")
-
     def draw(n):
         if n == 3:
             raise ValueError("3 is too many")
         return Drawing(figure()[0], f"a picture of the number {n}")
 
     presets = {"two": {"n": 2}, "three": {"n": 3}}
-    explorer = explore(draw, {"n": slider}, {"n": ""}, presets)
+    explorer = explore(draw, presets, n=Slider("n", 1, 1, 3, ""))
     buttons = parts(explorer, ToggleButtons)[0]
     assert buttons.value is None
     buttons.value = "three"

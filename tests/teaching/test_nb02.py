@@ -90,7 +90,7 @@ def test_the_comparison_with_the_naive_module_and_a_plain_layer():
 def test_bars_are_as_long_as_the_multiply_adds():
     figure, _ = nb02.draw_module(**SMALL)
     lengths: dict[float, float] = {}
-    for path in figure.axes[0].collections[1].get_paths():
+    for path in figure.axes[0].collections[2].get_paths():
         (left, low), _, (right, _), *_ = np.asarray(path.vertices)
         lengths[low] = lengths.get(low, 0) + right - left
     module = Inception(24, BranchWidths(*(SMALL[field] for field in FIELDS[1:])))

@@ -64,7 +64,7 @@ def test_costs_by_row_adds_up_to_the_networks_parameters():
 def test_ratios_name_what_is_off_and_mark_what_is_off_the_scale():
     table = pd.DataFrame({"params": [1.0, 1.07], "ops": [3.47, 0.5]}, ["3a", "4c"])
     figure, alt = nb05.draw_ratios(table)
-    assert texts(figure) == ["3.5 →", "← 0.5"]
+    assert [text.strip() for text in texts(figure)] == ["3.5 →", "← 0.5"]
     assert "params of 4c 1.07" in alt and "params of 3a" not in alt
 
 

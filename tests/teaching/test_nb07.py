@@ -181,7 +181,7 @@ def test_both_numbers_are_told(row):
     assert f"{row.fraction_of_peak:.0%} of the processor's peak" in text
     left, right = figure.axes
     assert [bar.get_width() for bar in rectangles(left)] == list(MEASURED["ratio"])
-    assert sum(bar.get_hatch() is not None for bar in right.patches) == 1
+    assert sum(bool(bar.get_hatch()) for bar in right.patches) == 1
 
 
 def test_toggles_change_the_picture():

@@ -12,10 +12,11 @@ def draw_parameters(totals: dict[str, int], connected: dict[str, int]) -> Drawin
     dense = [connected[name] / 1e6 for name in totals]
     rest = [totals[n] / 1e6 - d for n, d in zip(totals, dense, strict=True)]
     ax.barh(list(totals), rest, color=COLOURS["3x3"])
-    ax.barh(list(totals), dense, left=rest, color=COLOURS["light"], hatch="//")
-    ax.legend(["convolutions", "fully connected"], frameon=False, fontsize=9)
+    look = {"color": COLOURS["light"], "ec": "grey", "hatch": "//"}
+    ax.barh(list(totals), dense, left=rest, **look)
+    ax.legend(["convolutions", "fully connected"])
     ax.set_xlabel("parameters (millions)")
-    ax.set_title("where the parameters are", fontsize=10)
+    ax.set_title("where the parameters are")
     ax.invert_yaxis()
     told = (f"{n} {total / 1e6:.1f} million" for n, total in totals.items())
     return Drawing(fig, f"A bar per network, split in two: {', '.join(told)}.")

@@ -1,12 +1,13 @@
 """01 · Bottlenecks: what they cost, what fits through, what the stopwatch says."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import pandas as pd
 import torch.nn.functional as F
-from ipywidgets import IntSlider, VBox
+from ipywidgets import VBox
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import EngFormatter, MaxNLocator
 from torch import Tensor
 
 from ...analysis import costs
@@ -16,10 +17,12 @@ from ..drawing import (
     Drawing,
     credit,
     figure,
+    fixed_layout,
+    log_axis,
     series,
     show_image,
 )
-from ..explorer import explorer
+from ..explorer import Slider, explorer
 
 LARGEST_MAP = 112  # of GoogLeNet at 224 pixels
 
@@ -51,44 +54,39 @@ def draw_bottleneck(
     verdict = _verdict(direct.parameters, total.parameters)
     colour = COLOURS.get(f"{kernel_size}x{kernel_size}", COLOURS["trunk"])
 
-    fig, (bars, line, routes) = figure(4.6, columns=3)
-    fig.set_layout_engine(None)  # fixed places: to find them takes too long here
-    routes.set_position([0.02, 0.69, 0.96, 0.22])
-    bars.set_position([0.11, 0.11, 0.50, 0.47])
-    line.set_position([0.73, 0.11, 0.25, 0.47])
-    fig.suptitle(
-        f"{in_channels} → {out_channels} channels through {width}: {verdict}",
-        fontsize=11,
-    )
+    fig, (bars, line) = figure(4.6, columns=2, width_ratios=[2, 1])
+    fixed_layout(fig, left=0.11, right=0.98, bottom=0.11, top=0.58, wspace=0.25)
+    fig.suptitle(f"{in_channels} → {out_channels} channels through {width}: {verdict}")
+    routes = fig.add_axes((0.02, 0.69, 0.96, 0.22))
     _routes(routes, in_channels, out_channels, k, width, map_size, colour)
 
     w1, w2 = first.parameters, second.parameters
-    bars.barh(1, direct.parameters, color=colour, height=0.4)
-    bars.barh(0, w1, color=COLOURS["1x1"], hatch="//", ec="white", height=0.4)
-    bars.barh(0, w2, left=w1, color=colour, height=0.4)
+    bars.barh(1, direct.parameters, 0.4, color=colour)
+    bars.barh(0, w1, 0.4, color=COLOURS["1x1"], hatch="//")
+    bars.barh(0, w2, 0.4, left=w1, color=colour)
     bars.set_yticks([1, 0], ["direct", f"through\n{width}"])
-    bars.text(0, 1.25, f"{k}: {direct.parameters:,}", fontsize=9)
-    bars.text(0, 0.25, f"1×1: {w1:,}  +  {k}: {w2:,}  =  {w1 + w2:,}", fontsize=9)
+    bars.text(0, 1.25, f"{k}: {direct.parameters:,}")
+    bars.text(0, 0.25, f"1×1: {w1:,}  +  {k}: {w2:,}  =  {w1 + w2:,}")
     for place, cost in ((1, direct), (0, total)):
         told = f"× {map_size}·{map_size} places = {cost.multiply_adds:,} multiply-adds"
-        bars.text(0, place - 0.25, told, fontsize=9, va="top")
+        bars.text(0, place - 0.25, told, va="top")
     bars.set_ylim(-0.55, 1.5)
-    bars.set_xlabel("weights", fontsize=9)
+    bars.set_xlabel("weights")
 
     end = max(2 * even, round(1.2 * width), 2)
     line.plot([0, end], [0, end * total.parameters / width], color=colour)
     line.axhline(direct.parameters, color=COLOURS["trunk"], ls="--")
-    line.text(0, direct.parameters, "direct", va="bottom", fontsize=9)
+    line.text(0, direct.parameters, "direct", va="bottom")
     cross = width * direct.parameters / total.parameters  # both are straight lines
     line.axvspan(cross, end, color=COLOURS["light"], alpha=0.5, lw=0)
-    line.text(cross, 0, " costs more", fontsize=9, va="bottom")
+    line.text(cross, 0, " costs more", va="bottom")
     marker = "X" if total.parameters > direct.parameters else "o"
     line.plot(width, total.parameters, marker, color=colour, ms=10, mec="black")
-    line.set_title(f"cheaper up to a width of {even}", fontsize=10)
-    line.set_xlabel("bottleneck width (channels)", fontsize=9)
+    line.set_title(f"cheaper up to a width of {even}")
+    line.set_xlabel("bottleneck width (channels)")
     for axis in (bars.xaxis, line.yaxis):
         axis.set_major_locator(MaxNLocator(nbins=3, integer=True))
-        axis.set_major_formatter(_short)
+        axis.set_major_formatter(EngFormatter(sep=""))
     return Drawing(
         fig,
         f"{in_channels} to {out_channels} channels on {map_size}×{map_size} maps. A "
@@ -107,77 +105,55 @@ def _verdict(direct: int, total: int) -> str:
     return f"costs more: {total / direct:.2f} times as many weights"
 
 
-def _short(number: float, _position=None) -> str:
-    """A tick label: 1.5M for 1,500,000."""
-    for unit, name in ((1e6, "M"), (1e3, "K")):
-        if number >= unit:
-            return f"{number / unit:g}{name}"
-    return f"{number:g}"
-
-
 def _routes(
     ax: Axes, c_in: int, c_out: int, k: str, width: int, map_size: int, colour: str
 ) -> None:
     """Blocks as wide as their channels, as high as the root of their map's side."""
     ax.axis("off")
-    ax.set_xlim(0, 1)
-    ax.set_ylim(-0.9, 0.55)
+    ax.set(xlim=(0, 1), ylim=(-0.9, 0.55))
     gap, between = 0.12, 0.06
+    trunk, blue = COLOURS["trunk"], COLOURS["1x1"]
     channels = [c_in, c_out, c_in, width, c_out]
     kernels = [k, "", "1×1", k, ""]
     scale = (1 - 3 * gap - between) / sum(channels)
     height = (map_size / LARGEST_MAP) ** 0.5
-    trunk, blue = COLOURS["trunk"], COLOURS["1x1"]
     left, x = [], 0.0
     for n, kernel in zip(channels, kernels, strict=True):
         left.append(x)
-        place = x + n * scale / 2, -height / 2 - 0.06
-        ax.text(*place, str(n), ha="center", va="top", fontsize=9)
+        ax.text(x + n * scale / 2, -height / 2 - 0.06, str(n), ha="center", va="top")
         x += n * scale + (gap if kernel else between)
-        ax.text(x - gap / 2, 0.06, kernel, ha="center", fontsize=9)
-    starts = [left[i] - gap + 0.01 for i in (1, 3, 4)]
-    ends = [left[i] - 0.01 for i in (1, 3, 4)]
-    ax.hlines([0] * 3, starts, ends, [colour, blue, colour], lw=2)
+        ax.text(x - gap / 2, 0.06, kernel, ha="center")
+    for i, line in {1: colour, 3: blue, 4: colour}.items():
+        ax.plot([left[i] - gap + 0.01, left[i] - 0.01], [0, 0], color=line, lw=2)
     widths = [n * scale for n in channels]
     blocks = [trunk, colour, trunk, blue, colour]
     ax.bar(left, height, widths, -height / 2, align="edge", color=blocks)
 
 
-def explore_bottleneck(
-    in_channels: int = 512,
-    out_channels: int = 64,
-    kernel_size: int = 5,
-    width: int = 24,
-    map_size: int = 14,
-) -> VBox:
-    """Explore ``draw_bottleneck`` with five sliders."""
-    controls = {
-        "in_channels": IntSlider(in_channels, 1, 1024, description="input"),
-        "out_channels": IntSlider(out_channels, 1, 1024, description="output"),
-        "kernel_size": IntSlider(kernel_size, 1, 11, description="kernel size"),
-        "width": IntSlider(width, 1, 1024, description="bottleneck"),
-        "map_size": IntSlider(map_size, 1, LARGEST_MAP, description="map size"),
-    }
-    pixels = "pixels a side"
-    units = {name: "channels" for name in controls}
-    units |= {"kernel_size": pixels, "map_size": pixels}
-    return explorer(draw_bottleneck, controls, units)
+def explore_bottleneck() -> VBox:
+    """Explore ``draw_bottleneck``, from the paper's example on."""
+    return explorer(
+        draw_bottleneck,
+        in_channels=Slider("input", 512, 1, 1024, "channels"),
+        out_channels=Slider("output", 64, 1, 1024, "channels"),
+        kernel_size=Slider("kernel size", 5, 1, 11, "pixels a side"),
+        width=Slider("bottleneck", 24, 1, 1024, "channels"),
+        map_size=Slider("map size", 14, 1, LARGEST_MAP, "pixels a side"),
+    )
 
 
 def draw_reductions(shares: pd.DataFrame) -> Drawing:
     """Dots: a row per module, a column per branch ("3×3", "5×5"), in percent."""
     fig, ax = figure(2.8)
     for i, (branch, values) in enumerate(shares.items()):
-        colour = COLOURS[branch.replace("×", "x")]
-        look = {"color": colour, "marker": MARKERS[i], "ms": 8, "ls": ""}
-        ax.plot(range(len(values)), values, label=f"before the {branch}", **look)
+        look = {"color": COLOURS[branch.replace("×", "x")], "marker": MARKERS[i]}
+        ax.plot(values, ls="", ms=8, label=f"before the {branch}", **look)
     ax.axhline(100, color=COLOURS["trunk"], ls="--")
-    ax.text(-0.3, 97, "above this line a bottleneck costs more", va="top", fontsize=9)
-    ax.set_xticks(range(len(shares)), shares.index)
+    ax.text(-0.3, 97, "above this line a bottleneck costs more", va="top")
     ax.set_ylim(0, 108)
     ax.set_ylabel("% of the break-even width")
-    ax.set_title("The paper's reductions: how wide are they?", fontsize=11)
-    ax.legend(fontsize=9, frameon=False, loc="center right", bbox_to_anchor=(1, 0.7))
+    ax.set_title("The paper's reductions: how wide are they?")
+    ax.legend(loc="center right", bbox_to_anchor=(1, 0.7))
     told = "; ".join(
         f"before the {branch} {', '.join(f'{v:.0f}' for v in values)}"
         for branch, values in shares.items()
@@ -199,39 +175,34 @@ def draw_squeezed(
     the relative error of all pictures through 0 … C channels.
     Raises ValueError unless there are 1 … C ``channels``.
     """
-    if not 1 <= channels <= len(directions):
+    total = len(directions)
+    if not 1 <= channels <= total:
         raise ValueError(
-            f"a bottleneck in {len(directions)} channels has 1 to {len(directions)} "
-            f"of them, not {channels}"
+            f"a bottleneck in {total} channels has 1 to {total} of them, not {channels}"
         )
     best = directions[:, :channels]
     rebuilt = (best @ (best.T @ maps[cell].flatten(1))).view_as(maps[cell])
-    block = round(len(directions) ** 0.5)
-    before, after = (
-        F.pixel_shuffle(m, block)[0].numpy() for m in (maps[cell], rebuilt)
-    )
-    fig, (*pictures, line) = figure(2.5, columns=4)
-    fig.set_layout_engine(None)  # fixed places: a slider has to answer at once
-    for i, ax in enumerate(pictures):
-        ax.set_position([0.01 + 0.245 * i, 0.1, 0.23, 0.77])
-    line.set_position([0.81, 0.22, 0.18, 0.6])
-    grey = {"vmin": before.min(), "vmax": before.max()}
-    half = (before.max() - before.min()) / 2
+    block = round(total**0.5)
+    before, after = (F.pixel_shuffle(m, block)[0] for m in (maps[cell], rebuilt))
     through = "1 channel" if channels == 1 else f"{channels} channels"
-    show_image(pictures[0], before, f"cell {cell}: {len(directions)} channels", **grey)
-    show_image(pictures[1], after, f"through {through}", **grey)
-    lost = {"vmin": -half, "vmax": half}
-    show_image(pictures[2], before - after, "what is lost", **lost)
+    low, high = before.min(), before.max()
+
+    fig, (whole, less, lost, line) = figure(2.5, columns=4)
+    fixed_layout(fig, left=0.01, right=0.99, bottom=0.2, top=0.87, wspace=0.3)
+    show_image(whole, before, f"cell {cell}: {total} channels", vmin=low, vmax=high)
+    show_image(less, after, f"through {through}", vmin=low, vmax=high)
+    half = (high - low) / 2
+    show_image(lost, before - after, "what is lost", vmin=-half, vmax=half)
     percent = [100 * error for error in errors]
-    line.plot(range(len(percent)), percent, color=COLOURS["1x1"])
+    line.plot(percent, color=COLOURS["1x1"])
     line.plot(channels, percent[channels], "o", color=COLOURS["3x3"], ms=8)
     line.set_title(f"all cells: error {percent[channels]:.1f} %", fontsize=9)
-    line.set_xlabel("channels kept", fontsize=9)
+    line.set_xlabel("channels kept")
     credit(fig)
-    own = 100 * (before - after).std() / before.std()
+    own = 100 * ((before - after).std() / before.std()).item()
     return Drawing(
         fig,
-        f"Cell {cell} whole, through {through} of {len(directions)}, and the "
+        f"Cell {cell} whole, through {through} of {total}, and the "
         f"difference, {own:.1f} percent of the cell. Over all cells the error is "
         f"{percent[channels]:.1f} percent; the curve falls steeply, then flattens.",
     )
@@ -245,15 +216,11 @@ def explore_squeezed(
     cell: int = 0,
 ) -> VBox:
     """Explore ``draw_squeezed``: how many channels, and which cell."""
-    controls = {
-        "channels": IntSlider(channels, 1, len(directions), description="bottleneck"),
-        "cell": IntSlider(cell, 0, len(maps) - 1, description="cell"),
-    }
-    units = {"channels": f"of {len(directions)} channels", "cell": "number in the set"}
+    total = len(directions)
     return explorer(
-        lambda **values: draw_squeezed(maps, directions, errors, **values),
-        controls,
-        units,
+        partial(draw_squeezed, maps, directions, errors),
+        channels=Slider("bottleneck", channels, 1, total, f"of {total} channels"),
+        cell=Slider("cell", cell, 0, len(maps) - 1, "number in the set"),
     )
 
 
@@ -268,21 +235,19 @@ def draw_error_curves(
     told = []
     for i, (name, errors) in enumerate(curves.items()):
         total = len(errors) - 1
-        share = [100 * k / total for k in range(total + 1)]
+        kept = [100 * k / total for k in range(total + 1)]
         percent = [100 * error for error in errors]
-        look = series(i) | {"marker": ""}
-        ax.plot(share, percent, lw=2, label=name, **look)
+        ax.plot(kept, percent, lw=2, label=name, **series(i) | {"marker": ""})
         told.append(f"{name} {percent[total // 8]:.0f} percent at an eighth")
     total = len(next(iter(curves.values()))) - 1
-    places = [100 * k / total for k in measured]
-    values = [100 * error for error in measured.values()]
-    label = "measured, 1×1 there and back"
-    ax.plot(places, values, "kx", ms=8, mew=2, label=label)
+    kept = [100 * k / total for k in measured]
+    percent = [100 * error for error in measured.values()]
+    ax.plot(kept, percent, "kx", ms=8, mew=2, label="measured, 1×1 there and back")
     ax.set_xlabel("channels kept (%)")
     ax.set_ylabel("error (%)")
     ax.set_ylim(0, 103)
-    ax.set_title("What the best bottleneck loses", fontsize=11)
-    ax.legend(fontsize=9, frameon=False, loc=(0.3, 0.25))
+    ax.set_title("What the best bottleneck loses")
+    ax.legend(loc=(0.3, 0.25))
     return Drawing(
         fig,
         f"Error against the share of channels kept: {'; '.join(told)}. "
@@ -302,29 +267,25 @@ def draw_race(times: pd.DataFrame, predicted: float) -> Drawing:
     names = [f"{size}×{size}" for size in ratio.index]
     bars = left.bar(names, ratio, color=COLOURS["5x5"], width=0.6)
     white = {"fc": "white", "ec": "none", "pad": 1}
-    left.bar_label(bars, fmt="%.1f", fontsize=9, padding=2, bbox=white)
+    left.bar_label(bars, fmt="%.1f", padding=2, bbox=white)
     left.axhline(predicted, color=COLOURS["trunk"], ls="--")
-    top = max(predicted, *ratio)
-    left.text(-0.4, predicted, f"predicted: {predicted:.1f}", va="bottom", fontsize=9)
-    left.set_ylim(0, 1.15 * top)
+    left.text(-0.4, predicted, f"predicted: {predicted:.1f}", va="bottom")
+    left.set_ylim(0, 1.15 * max(predicted, *ratio))
     left.set_xlabel("map")
-    left.set_title("times faster through the bottleneck", fontsize=10)
+    left.set_title("times faster through the bottleneck")
     told = []
     kinds = {"direct": "5x5", "1×1": "1x1", "after it": "5x5 reduce"}
     for (layer, kind), marker in zip(kinds.items(), MARKERS, strict=False):
         rows = times[times["layer"] == layer]
         pace = rows["multiply_adds"] / rows["seconds"] / 1e9
-        look = {"color": COLOURS[kind], "mec": "black", "ms": 8}
-        right.plot(rows["intensity"], pace, marker=marker, label=layer, **look)
+        look = {"color": COLOURS[kind], "marker": marker, "mec": "black", "ms": 8}
+        right.plot(rows["intensity"], pace, label=layer, **look)
         told.append(f"{layer} {pace.min():.0f} to {pace.max():.0f}")
-    right.set_xscale("log")
-    ticks = [10, 30, 100, 300, 1000]
-    right.set_xticks(ticks, ticks)
-    right.minorticks_off()
+    log_axis(right, [10, 30, 100, 300, 1000])
     right.set_ylim(0, None)
     right.set_xlabel("multiply-adds per number read or written")
-    right.set_title("billion multiply-adds per second", fontsize=10)
-    right.legend(fontsize=9, frameon=False)
+    right.set_title("billion multiply-adds per second")
+    right.legend()
     ratios = ", ".join(f"{r:.1f} on {n}" for n, r in zip(names, ratio, strict=True))
     return Drawing(
         fig,

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from ipywidgets import IntSlider, ToggleButtons, VBox
+import pandas as pd
+from ipywidgets import VBox
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.patches import Rectangle
@@ -21,9 +22,11 @@ from ..drawing import (
     Drawing,
     credit,
     figure,
+    fixed_layout,
+    frame,
     show_image,
 )
-from ..explorer import explorer
+from ..explorer import Choice, Slider, explorer
 
 PARTS = {  # the convolutions of each branch, by their names in the costs
     "1x1": ["1x1"],
@@ -45,6 +48,7 @@ LIMITS = {  # of the sliders, in channels
     "pool_proj": 256,
 }
 KERNELS = ["1x1", "3x3", "5x5"]
+Shapes = list[tuple[str, list[tuple[float, float]]]]  # colour, corners
 
 
 def draw_module(in_channels: int, map_size: int, **widths: int) -> Drawing:
@@ -67,25 +71,24 @@ def draw_module(in_channels: int, map_size: int, **widths: int) -> Drawing:
 
     # One axes in inches for all of it: several, with ticks, are slow to draw.
     fig, ax = figure(HEIGHT)
-    fig.set_layout_engine("none")
-    ax.set_position([0, 0, 1, 1])
-    ax.set_xlim(0, WIDTH)
-    ax.set_ylim(0, HEIGHT)
+    fixed_layout(fig, left=0, right=1, bottom=0, top=1)
+    ax.set(xlim=(0, WIDTH), ylim=(0, HEIGHT))
     ax.axis("off")
     title = f"{in_channels} → {out} channels on a {map_size}×{map_size} map"
     ax.text(WIDTH / 2, HEIGHT - 0.2, title, ha="center", va="center", fontsize=11)
-    _lanes(ax, in_channels, w)
-    _table(ax, outputs, branches, total)
     rows = {
         f"this module\n{out} out": parts,
         f"naive\n{wide} out": naive,
         f"plain 3×3\n{out} out": {"trunk": plain},
     }
+    _lanes(ax, in_channels, w)
+    _table(ax, outputs, branches, total)
     _bars(ax, rows)
 
+    through = {"3x3": f"through {w.ch3x3red} ", "5x5": f"through {w.ch5x5red} "}
     told = "; ".join(
-        f"{BRANCHES[b]} {_lane_told(b, w)}, {cost.parameters:,} parameters, "
-        f"{_millions(cost)} million multiply-adds"
+        f"{BRANCHES[b]} {through.get(b, '')}to {outputs[b]} channels, "
+        f"{cost.parameters:,} parameters, {_millions(cost)} million multiply-adds"
         for b, cost in branches.items()
     )
     return Drawing(
@@ -106,14 +109,6 @@ def _millions(cost: Cost) -> str:
     return f"{cost.multiply_adds / 1e6:,.1f}"
 
 
-def _lane_told(branch: str, widths: BranchWidths) -> str:
-    if branch == "3x3":
-        return f"through {widths.ch3x3red} to {widths.ch3x3} channels"
-    if branch == "5x5":
-        return f"through {widths.ch5x5red} to {widths.ch5x5} channels"
-    return f"to {widths.ch1x1 if branch == '1x1' else widths.pool_proj} channels"
-
-
 def _lanes(ax: Axes, in_channels: int, w: BranchWidths) -> None:
     """Boxes are layers, bands are the channels that run between them, to scale."""
     lanes = [  # the boxes of each branch: left edge, name, channels, colour
@@ -128,14 +123,14 @@ def _lanes(ax: Axes, in_channels: int, w: BranchWidths) -> None:
     heights = [max(channels for _, _, channels, _ in boxes) for boxes in lanes]
     # In steps, so that a lane that grows leaves the scale of the others alone.
     inch = 2.75 / (-(-sum(heights) // 200) * 200)  # of a channel
-    shapes, colours = [], []
+    shapes: Shapes = []
 
     def band(left, y, before, right, y_after, after, colour):
         """From a thickness of ``before`` around y to one of ``after``."""
         before, after = before * inch / 2, after * inch / 2
         start = [(left, y - before), (left, y + before)]
-        shapes.append([*start, (right, y_after + after), (right, y_after - after)])
-        colours.append(colour)
+        corners = [*start, (right, y_after + after), (right, y_after - after)]
+        shapes.append((colour, corners))
 
     def box(left, y, channels, colour):
         band(left, y, channels, left + BOX, y, channels, colour)
@@ -165,46 +160,55 @@ def _lanes(ax: Axes, in_channels: int, w: BranchWidths) -> None:
     box(INPUT, MIDDLE, in_channels, COLOURS["trunk"])
     label(INPUT, MIDDLE, in_channels, f"input\n{in_channels}")
     label(OUTPUT, MIDDLE, w.out_channels, f"output\n{w.out_channels}")
-    ax.add_collection(PolyCollection(shapes, facecolors=colours, linewidths=0))
+    _fill(ax, shapes)
 
 
-def _table(ax: Axes, outputs: dict, branches: dict[str, Cost], total: Cost) -> None:
+def _table(
+    ax: Axes, outputs: dict[str, int], branches: dict[str, Cost], total: Cost
+) -> None:
     rows = [f"{'':6}{'outputs':>8}{'parameters':>12}{'mult-adds':>12}"]
-    rows += [
-        _row(BRANCHES[b], channels, branches[b]) for b, channels in outputs.items()
-    ]
+    rows += [_row(BRANCHES[b], n, branches[b]) for b, n in outputs.items()]
     rows += [_row("all", sum(outputs.values()), total)]
-    marks = ["trunk", *outputs, "trunk"]
+    marks = ["", *outputs, ""]
+    shapes: Shapes = []
     look: dict[str, Any] = {"family": "monospace", "fontsize": 8, "va": "center"}
     for i, (row, mark) in enumerate(zip(rows, marks, strict=True)):
         y = 3.85 - 0.27 * i
-        weight = "bold" if mark == "trunk" else "normal"
-        ax.text(TABLE, y, row, weight=weight, **look)
-        if mark != "trunk":
-            ax.text(TABLE - 0.15, y, "■", color=COLOURS[mark], **look)
+        ax.text(TABLE, y, row, weight="normal" if mark else "bold", **look)
+        if mark:
+            x = TABLE - 0.15
+            shapes.append((COLOURS[mark], _box(x, x + 0.1, y, 0.05)))
+    _fill(ax, shapes)
 
 
 def _row(name: str, channels: int, cost: Cost) -> str:
     return f"{name:6}{channels:>8,}{cost.parameters:>12,}{_millions(cost) + ' M':>12}"
 
 
+def _fill(ax: Axes, shapes: Shapes) -> None:
+    colours, corners = zip(*shapes, strict=True)
+    ax.add_collection(PolyCollection(corners, facecolors=colours, linewidths=0))
+
+
+def _box(left: float, right: float, y: float, half: float) -> list:
+    return [(left, y - half), (left, y + half), (right, y + half), (right, y - half)]
+
+
 def _bars(ax: Axes, rows: dict[str, dict[str, Cost]]) -> None:
     """Multiply-adds, a bar per row, split by convolution."""
     totals = [_sum(parts.values()).multiply_adds for parts in rows.values()]
     inch = LONGEST / max(totals)
-    shapes, colours = [], []
+    shapes: Shapes = []
     for i, (name, parts) in enumerate(rows.items()):
         y, x = 1.45 - 0.5 * i, BARS
         ax.text(BARS - 0.08, y, name, ha="right", va="center", fontsize=8)
         for kind, cost in parts.items():
             end = x + cost.multiply_adds * inch
-            low, high = y - 0.15, y + 0.15
-            shapes.append([(x, low), (x, high), (end, high), (end, low)])
-            colours.append(COLOURS[kind])
+            shapes.append((COLOURS[kind], _box(x, end, y, 0.15)))
             x = end
-        ax.text(x, y, f" {totals[i] / 1e6:,.0f}", va="center", fontsize=9)
-    ax.add_collection(PolyCollection(shapes, facecolors=colours, linewidths=0))
-    ax.text(BARS, 1.75, "multiply-adds (millions)", fontsize=9)
+        ax.text(x, y, f" {totals[i] / 1e6:,.0f}", va="center")
+    ax.text(BARS, 1.75, "multiply-adds (millions)")
+    _fill(ax, shapes)
 
 
 def paper_module(name: str) -> dict[str, int]:
@@ -216,15 +220,7 @@ def paper_module(name: str) -> dict[str, int]:
 
 def explore_module(name: str = "3a") -> VBox:
     """Explore ``draw_module``, from the paper's module ``name`` on."""
-    presets = {name: paper_module(name) for name in GOOGLENET_WIDTHS}
-    start = presets[name]
-    controls = {
-        "map_size": ToggleButtons(
-            options=[28, 14, 7],
-            value=start["map_size"],
-            description="map (places a side)",
-        )
-    }
+    start = paper_module(name)
     words = {
         "in_channels": "input",
         "ch1x1": "1×1",
@@ -234,10 +230,16 @@ def explore_module(name: str = "3a") -> VBox:
         "ch5x5": "5×5",
         "pool_proj": "pool proj",
     }
-    for field, word in words.items():
-        controls[field] = IntSlider(start[field], 8, LIMITS[field], 8, description=word)
-    units = dict.fromkeys(words, "channels")
-    return explorer(draw_module, controls, units, presets)
+    sliders = {
+        field: Slider(word, start[field], 8, LIMITS[field], "channels", step=8)
+        for field, word in words.items()
+    }
+    return explorer(
+        draw_module,
+        presets={name: paper_module(name) for name in GOOGLENET_WIDTHS},
+        map_size=Choice("map (places a side)", [28, 14, 7], value=start["map_size"]),
+        **sliders,
+    )
 
 
 def crop(image: Tensor, spot: tuple[int, int], side: int) -> Tensor:
@@ -257,26 +259,23 @@ def draw_receptive_fields(
 
     ``fields`` are those of one module, as ``inception_receptive_fields`` returns them.
     """
-    fig, axes = figure(2.15 * len(spots) + 0.3, len(spots), 4)
-    grey = {"vmin": 0, "vmax": 255}
-    sides = {branch: fields[branch].largest for branch in KERNELS}
+    fig, axes = figure(2.15 * len(spots) + 0.3, len(spots), 4, squeeze=False)
     told = []
-    for row, (name, (x, y)) in zip(axes.reshape(-1, 4), spots.items(), strict=True):
-        show_image(row[0], image.numpy(), name, **grey)
-        looks = zip(KERNELS, ["-", "--", ":"], row[1:], strict=True)
-        for branch, dash, ax in looks:
-            side, colour = sides[branch], COLOURS[branch]
+    for (whole, *row), (name, (x, y)) in zip(axes, spots.items(), strict=True):
+        show_image(whole, image, name)
+        for branch, dash, ax in zip(KERNELS, ["-", "--", ":"], row, strict=True):
+            side = fields[branch].largest
             corner = (x - side / 2, y - side / 2)
-            square: dict[str, Any] = {"fill": False, "ec": colour, "lw": 2, "ls": dash}
-            row[0].add_patch(Rectangle(corner, side, side, **square))
+            look: dict[str, Any] = {"ec": COLOURS[branch], "lw": 2, "ls": dash}
+            whole.add_patch(Rectangle(corner, side, side, fill=False, **look))
             title = f"{BRANCHES[branch]} sees {side}×{side} pixels"
             seen = crop(image, (x, y), side)
-            show_image(ax, seen.numpy(), title, **grey)
+            show_image(ax, seen, title)
+            frame(ax, branch, ls=dash)
             greys = f"from {int(seen.min())} to {int(seen.max())}"
             told.append(f"{name}, {title}, greys {greys}")
-            ax.spines[:].set(visible=True, color=colour, lw=2, ls=dash)
-        row[0].set_xlim(-0.5, image.shape[1] - 0.5)
-        row[0].set_ylim(image.shape[0] - 0.5, -0.5)
+        whole.set_xlim(-0.5, image.shape[1] - 0.5)
+        whole.set_ylim(image.shape[0] - 0.5, -0.5)
     credit(fig)
     return Drawing(
         fig,
@@ -294,16 +293,17 @@ def draw_ranges(
         name: (min(v.smallest for v in fields), max(v.largest for v in fields))
         for name, fields in ((n, branches.values()) for n, branches in modules.items())
     }
-    for name, (low, high) in ranges.items():
-        ax.barh(name, high - low, 0.55, low, color=COLOURS["trunk"])
-        ax.text(low, name, f"{low} ", ha="right", va="center", fontsize=9)
-        ax.text(high, name, f" {high}", va="center", fontsize=9)
+    low, high = pd.DataFrame(ranges).to_numpy()
+    bars = ax.barh(list(ranges), high - low, 0.55, low, color=COLOURS["trunk"])
+    ax.bar_label(bars, high, padding=3)
+    for name, end in zip(ranges, low, strict=True):
+        ax.text(end, name, f"{end} ", ha="right", va="center")
     ax.axvline(image_size, color=COLOURS["3x3"], ls="--")
-    ax.text(image_size, 0, f" the image: {image_size}", va="center", fontsize=9)
+    ax.text(image_size, 0, f" the image: {image_size}", va="center")
     ax.invert_yaxis()
     ax.set_xlim(0)
     ax.set_xlabel("side of what a place sees (pixels of the image)")
-    ax.set_title("Receptive fields of a module, from smallest to largest", fontsize=11)
+    ax.set_title("Receptive fields of a module, from smallest to largest")
     told = ", ".join(f"{name} {low} to {high}" for name, (low, high) in ranges.items())
     return Drawing(
         fig,
@@ -321,18 +321,16 @@ def draw_maps(image: Tensor, maps: dict[str, Tensor]) -> Drawing:
     """
     fig, axes = figure(3.8, 2, -(-(len(maps) + 1) // 2))
     axes, told = axes.ravel(), []
-    for ax in axes:
+    for ax in axes[len(maps) + 1 :]:
         ax.set_axis_off()
-    show_image(axes[0], image.numpy(), "the image", vmin=0, vmax=1)
+    show_image(axes[0], image, "the image", vmin=0, vmax=1)
     for ax, (name, values) in zip(axes[1:], maps.items(), strict=False):
-        ax.set_axis_on()
         above = values[values > 0]
         top = float(above.quantile(0.9)) if len(above) else 1.0
-        show_image(ax, values.numpy(), name, cmap="cividis", vmin=0, vmax=top)
+        show_image(ax, values, name, cmap="cividis", vmin=0, vmax=top)
+        frame(ax, name.split()[0].replace("×", "x"))
         share = (values > top / 2).float().mean()
         told.append(f"{name} answers clearly at {share:.0%} of the places")
-        branch = name.split()[0].replace("×", "x")
-        ax.spines[:].set(visible=True, color=COLOURS[branch], lw=3)
     credit(fig)
     return Drawing(
         fig, f"A solar cell, and what comes out of each branch: {'; '.join(told)}."

@@ -1,10 +1,9 @@
 """03 · Global average pooling: two endings, and the maps that one gives away."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
-from ipywidgets import IntSlider, ToggleButtons, VBox
+from ipywidgets import VBox
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
@@ -20,7 +19,7 @@ from ..drawing import (
     fixed_layout,
     show_image,
 )
-from ..explorer import check_lengths, explorer
+from ..explorer import Choice, Slider, check_lengths, explorer
 
 ENDINGS = {"flatten": "trunk", "average": "1x1", "maximum": "3x3"}  # their colours
 
@@ -34,24 +33,21 @@ def draw_pooling(map_size: int, channels: int, classes: int) -> Drawing:
     flat = costs.linear(channels * map_size**2, classes, bias=False).parameters
     averaged = costs.linear(channels, classes, bias=False).parameters
     side = f"{map_size}×{map_size}"
-    verdict = (
-        "a map of one place: no difference"
-        if map_size == 1
-        else f"{side} = {map_size**2} times fewer weights"
-    )
+    verdict = f"{side} = {map_size**2} times fewer weights"
+    if map_size == 1:
+        verdict = "a map of one place: no difference"
 
     fig, (bars, line) = figure(2.7, columns=2, width_ratios=[3, 2])
     fixed_layout(fig, left=0.1, right=0.98, bottom=0.19, top=0.9, wspace=0.4)
     grey, blue = COLOURS["trunk"], COLOURS["1x1"]
-    bars.barh(1, flat, color=grey, hatch="//", edgecolor="white", height=0.5)
-    bars.barh(0, averaged, color=blue, height=0.5)
+    bars.barh(1, flat, 0.5, color=grey, hatch="//")
+    bars.barh(0, averaged, 0.5, color=blue)
     bars.set_yticks([1, 0], ["flatten,\nconnect", "average,\nconnect"])
-    told = f"{side} × {channels} × {classes} = {flat:,}"
-    bars.text(0, 1.3, told, fontsize=9)
-    bars.text(0, 0.3, f"{channels} × {classes} = {averaged:,}", fontsize=9)
+    bars.text(0, 1.3, f"{side} × {channels} × {classes} = {flat:,}")
+    bars.text(0, 0.3, f"{channels} × {classes} = {averaged:,}")
     bars.set_ylim(-0.4, 1.6)
     bars.set_xlabel("weights")
-    bars.set_title(f"averaged: {verdict}", fontsize=10)
+    bars.set_title(f"averaged: {verdict}")
 
     sizes = range(1, max(8, map_size + 2))
     line.plot(sizes, [averaged * n**2 for n in sizes], "--", color=grey)
@@ -60,7 +56,7 @@ def draw_pooling(map_size: int, channels: int, classes: int) -> Drawing:
     line.plot(map_size, averaged, "o", color=blue, ms=8, mec="black")
     line.set_ylabel("weights")
     line.set_xlabel("side of the map (places)")
-    line.set_title("□ flattened, ● averaged", fontsize=10)
+    line.set_title("□ flattened, ● averaged")
     line.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     for axis in (bars.xaxis, line.yaxis):
         axis.set_major_locator(MaxNLocator(nbins=4, integer=True))
@@ -74,17 +70,14 @@ def draw_pooling(map_size: int, channels: int, classes: int) -> Drawing:
     )
 
 
-def explore_pooling(
-    map_size: int = 7, channels: int = 1024, classes: int = 1000
-) -> VBox:
-    """Explore ``draw_pooling`` with three sliders."""
-    controls = {
-        "map_size": IntSlider(map_size, 1, 32, description="map size"),
-        "channels": IntSlider(channels, 1, 2048, description="channels"),
-        "classes": IntSlider(classes, 1, 2000, description="classes"),
-    }
-    units = {"map_size": "places a side", "channels": "channels", "classes": "classes"}
-    return explorer(draw_pooling, controls, units)
+def explore_pooling() -> VBox:
+    """Explore ``draw_pooling`` with three sliders, from GoogLeNet's ending on."""
+    return explorer(
+        draw_pooling,
+        map_size=Slider("map size", 7, 1, 32, "places a side"),
+        channels=Slider("channels", 1024, 1, 2048, "channels"),
+        classes=Slider("classes", 1000, 1, 2000, "classes"),
+    )
 
 
 def draw_activation_map(
@@ -98,12 +91,10 @@ def draw_activation_map(
     """
     fig, (left, right) = figure(3.6, columns=2)
     fixed_layout(fig, left=0.01, right=0.99, bottom=0.15, top=0.93, wspace=0.04)
-    show_image(left, image, title, vmin=0, vmax=255)
-    half = evidence.max().item() / 2
-    look: dict[str, Any] = {"scale": scale, "smooth": smooth}
-    if half > 0:
-        look["outline"] = half
-    heatmap.overlay(right, image, evidence, **look)
+    show_image(left, image, title)
+    most = evidence.max().item()
+    line = most / 2 if most > 0 else None
+    heatmap.overlay(right, image, evidence, scale=scale, smooth=smooth, outline=line)
     heatmap.legend(right, ends=("functional", "defective"))
     mean, shape = evidence.mean().item(), "×".join(map(str, evidence.shape))
     right.set_title(f"evidence at {shape} places, mean {mean:+.1f}", fontsize=9)
@@ -111,7 +102,7 @@ def draw_activation_map(
     return Drawing(
         fig,
         f"{title}. Beside the cell, its map of evidence: mean {mean:+.1f}, highest "
-        f"{2 * half:+.1f} at {heatmap.highest_place(evidence)}, lowest "
+        f"{most:+.1f} at {heatmap.highest_place(evidence)}, lowest "
         f"{evidence.min().item():+.1f}.",
     )
 
@@ -128,19 +119,14 @@ def browse_activation_maps(
     scale = heatmap.colour_scale(evidence)
 
     def draw(cell: int, places: str) -> Drawing:
-        i = cell - 1
-        smooth = places == "smoothed"
-        return draw_activation_map(
-            images[i], evidence[i], titles[i], scale=scale, smooth=smooth
-        )
+        shown = images[cell - 1], evidence[cell - 1], titles[cell - 1]
+        return draw_activation_map(*shown, scale=scale, smooth=places == "smoothed")
 
-    controls = {
-        "cell": IntSlider(1, 1, len(images), description="cell"),
-        "places": ToggleButtons(
-            options=["smoothed", "as computed"], description="places"
-        ),
-    }
-    return explorer(draw, controls, {"cell": f"of {len(images)}"})
+    return explorer(
+        draw,
+        cell=Slider("cell", 1, 1, len(images), f"of {len(images)}"),
+        places=Choice("places", ["smoothed", "as computed"]),
+    )
 
 
 def draw_kept(image: Tensor, maps: Tensor, channels: dict[str, int]) -> Drawing:
@@ -148,14 +134,14 @@ def draw_kept(image: Tensor, maps: Tensor, channels: dict[str, int]) -> Drawing:
 
     ``channels`` gives each shown channel a name; above it stand its mean and maximum.
     """
-    fig, axes = figure(2.7, columns=1 + len(channels))
-    show_image(axes[0], image[0].numpy(), "the cell\n", vmin=0, vmax=255)
+    fig, (left, *axes) = figure(2.7, columns=1 + len(channels))
+    show_image(left, image, "the cell\n")
     told = []
-    for ax, (name, channel) in zip(axes[1:], channels.items(), strict=True):
+    for ax, (name, channel) in zip(axes, channels.items(), strict=True):
         shown = maps[channel]
         numbers = f"mean {shown.mean():.2f}, max {shown.max():.2f}"
         title = f"{name}: channel {channel}\n{numbers}"
-        show_image(ax, shown.numpy(), title, cmap="cividis", vmin=0)
+        show_image(ax, shown, title, cmap="cividis", vmin=0)
         told.append(f"{name}, channel {channel}, {numbers}")
     credit(fig)
     return Drawing(fig, f"A cell and some of its feature maps: {'; '.join(told)}.")
@@ -163,20 +149,13 @@ def draw_kept(image: Tensor, maps: Tensor, channels: dict[str, int]) -> Drawing:
 
 def draw_gradients(shown: Tensor, sent: dict[str, Tensor]) -> Drawing:
     """A feature map (H×W) and the gradient (H×W) that each kind of pooling sends."""
-    fig, axes = figure(2.9, columns=1 + len(sent))
-    show_image(axes[0], shown.numpy(), "the feature map\n", cmap="cividis", vmin=0)
+    fig, (left, *axes) = figure(2.9, columns=1 + len(sent))
+    show_image(left, shown, "the feature map\n", cmap="cividis", vmin=0)
     told = []
-    for ax, (name, gradient) in zip(axes[1:], sent.items(), strict=True):
-        reached = int((gradient != 0).sum())
-        most = gradient.max().item()
-        show_image(
-            ax,
-            gradient.numpy(),
-            f"{name}: {reached} of {gradient.numel()} places\neach {most:.4f}",
-            cmap="Blues",
-            vmin=0,
-            vmax=1.5 * most,
-        )
+    for ax, (name, gradient) in zip(axes, sent.items(), strict=True):
+        reached, most = int((gradient != 0).sum()), gradient.max().item()
+        title = f"{name}: {reached} of {gradient.numel()} places\neach {most:.4f}"
+        show_image(ax, gradient, title, cmap="Blues", vmin=0, vmax=1.5 * most)
         ax.spines[:].set_visible(True)
         told.append(f"{name} reaches {reached} places with {most:.4f} each")
     return Drawing(
@@ -190,7 +169,7 @@ def draw_rates(results: pd.DataFrame) -> Drawing:
     ``results`` has the columns trunk, ending, lr, accuracy, a row per head; points are
     means over the heads, bars their standard deviations.
     """
-    trunks = list(results["trunk"].unique())
+    trunks = results["trunk"].unique()
     fig, axes = figure(3.4, columns=len(trunks), sharey=True, squeeze=False)
     told = []
     for ax, trunk in zip(axes[0], trunks, strict=True):
@@ -198,16 +177,9 @@ def draw_rates(results: pd.DataFrame) -> Drawing:
             chosen = results.query("trunk == @trunk and ending == @ending")
             groups = chosen.groupby("lr")["accuracy"]
             mean, deviation = groups.mean(), groups.std()
-            ax.errorbar(
-                mean.index * 1.08 ** (i - 1),  # side by side, or the bars would overlap
-                mean,
-                deviation,
-                color=COLOURS[kind],
-                ls=DASHES[i],
-                marker=MARKERS[i],
-                capsize=3,
-                label=ending,
-            )
+            rates = mean.index * 1.08 ** (i - 1)  # beside each other, or bars overlap
+            look = {"color": COLOURS[kind], "ls": DASHES[i], "marker": MARKERS[i]}
+            ax.errorbar(rates, mean, deviation, label=ending, **look)
             best = mean.idxmax()
             told.append(
                 f"{trunk}, {ending}: {mean[best]:.3f} ± {deviation[best]:.3f} at a "
@@ -215,8 +187,8 @@ def draw_rates(results: pd.DataFrame) -> Drawing:
             )
         ax.set_xscale("log")
         ax.set_xlabel("learning rate")
-        ax.set_title(f"{trunk} trunk", fontsize=10)
-        ax.legend(fontsize=8, frameon=False, loc="lower right")
+        ax.set_title(f"{trunk} trunk")
+        ax.legend(loc="lower right")
     axes[0, 0].set_ylabel("validation accuracy")
     return Drawing(
         fig, f"Accuracy of the endings, the best of each: {'; '.join(told)}."

@@ -1,21 +1,18 @@
 """04 · Auxiliary heads: gradients along the trunk, experiments with and without."""
 
+from collections.abc import Sequence
+from functools import partial
 from itertools import combinations
 from math import log10
-from statistics import mean
+from typing import Any
 
 import pandas as pd
-from ipywidgets import IntSlider, ToggleButtons, VBox
+from ipywidgets import VBox
 from matplotlib.axes import Axes
 
 from ...analysis.gradients import LossGradients
-from ..drawing import (
-    COLOURS,
-    Drawing,
-    figure,
-    series,
-)
-from ..explorer import explorer
+from ..drawing import COLOURS, Drawing, figure, fixed_layout, series
+from ..explorer import Choice, Slider, explorer
 
 # (initialisation, convolutions, moment) -> what was measured there
 Measured = dict[tuple[str, str, str], LossGradients]
@@ -23,9 +20,10 @@ LOWEST, HIGHEST = -8, 2  # powers of ten on the vertical axis, the same for all 
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")  # quicker to draw than TeX
 TAPS = {"head 1": "4a", "head 2": "4d"}
 FORMS = {True: "batch norm", False: "plain"}
-LOOKS = {  # heads -> label, dash, marker, colour
-    True: ("with heads", "-", "o", "auxiliary"),
-    False: ("without heads", "--", "s", "trunk"),
+LABELS: dict[Any, str] = {True: "with heads", False: "without heads"}
+LOOKS: dict[Any, dict[str, Any]] = {
+    True: {"ls": "-", "marker": "o", "color": COLOURS["auxiliary"]},
+    False: {"ls": "--", "marker": "s", "color": COLOURS["trunk"]},
 }
 NAMES = {"accuracy": "accuracy", "roc_auc": "ROC AUC"}
 
@@ -52,28 +50,23 @@ def draw_heads(
     both = stored.relative(head1 / 100, head2 / 100).tolist()
 
     fig, ax = figure(3.4)
-    fig.set_layout_engine(None)  # a fixed place: quicker, and nothing jumps
-    fig.subplots_adjust(0.1, 0.17, 0.98, 0.9)
-    for values, dash, mark, colour, label in (
-        (alone, "--", "s", "trunk", "output's loss alone"),
-        (both, "-", "o", "auxiliary", f"with {head1 / 100:.2f} and {head2 / 100:.2f}"),
-    ):
+    fixed_layout(fig, left=0.1, bottom=0.17, right=0.98, top=0.9)
+    with_heads = f"with {head1 / 100:.2f} and {head2 / 100:.2f}"
+    for heads, values in {False: alone, True: both}.items():
         heights = [max(LOWEST, log10(max(value, 1e-30))) for value in values]
-        look = {"ls": dash, "marker": mark, "color": COLOURS[colour], "ms": 5}
-        ax.plot(range(len(heights)), heights, label=label, **look)
+        label = with_heads if heads else "output's loss alone"
+        ax.plot(stored.stages, heights, label=label, **LOOKS[heads])
     for name, stage in TAPS.items():
-        place = stored.stages.index(stage)
-        ax.axvline(place, color=COLOURS["auxiliary"], lw=0.8, ls=":")
-        ax.text(place, LOWEST + 0.2, f" {name}", fontsize=9)
-    ax.set_xticks(range(len(alone)), stored.stages, fontsize=9)
+        ax.axvline(stage, color=COLOURS["auxiliary"], lw=0.8, ls=":")
+        ax.text(stage, LOWEST + 0.2, f" {name}")
     powers = range(LOWEST, HIGHEST + 1, 2)
     ax.set_yticks(powers, [f"10{str(n).translate(RAISED)}" for n in powers])
     ax.set_ylim(LOWEST, HIGHEST)
     ax.set_xlabel("stage of the trunk (image on the left, output on the right)")
-    ax.set_ylabel("gradient norm / weight norm", fontsize=9)
-    ax.legend(fontsize=9, frameon=False, loc="upper left")
+    ax.set_ylabel("gradient norm / weight norm")
+    ax.legend(loc="upper left")
     change = f"{alone[0]:.0e} → {both[0]:.0e}"
-    ax.set_title(f"{', '.join(key)}; first layer: {change}", fontsize=10)
+    ax.set_title(f"{', '.join(key)}; first layer: {change}")
     return Drawing(
         fig,
         f"Gradient norm over weight norm along the trunk, {', '.join(key)}. "
@@ -86,20 +79,17 @@ def draw_heads(
 
 def explore_heads(measured: Measured) -> VBox:
     """Explore ``draw_heads``: three switches, and the weight of each head."""
-    names = ("initialisation", "convolutions", "moment")
-    controls = {
-        name: ToggleButtons(
-            options=list(dict.fromkeys(key[i] for key in measured)), description=name
-        )
-        for i, name in enumerate(names)
-    }
-    controls["head1"] = IntSlider(30, 0, 100, description="head 1")
-    controls["head2"] = IntSlider(30, 0, 100, description="head 2")
+    initialisations, convolutions, moments = map(
+        dict.fromkeys, zip(*measured, strict=True)
+    )
     unit = "% of the weight of the output's loss"
     return explorer(
-        lambda **values: draw_heads(measured, **values),
-        controls,
-        {"head1": unit, "head2": unit},
+        partial(draw_heads, measured),
+        initialisation=Choice("initialisation", initialisations),
+        convolutions=Choice("convolutions", convolutions),
+        moment=Choice("moment", moments),
+        head1=Slider("head 1", 30, 0, 100, unit),
+        head2=Slider("head 2", 30, 0, 100, unit),
     )
 
 
@@ -113,16 +103,15 @@ def draw_along_trunk(
     fig, ax = figure(3.4)
     told = []
     for i, (label, values) in enumerate(curves.items()):
-        look = {"ms": 5} | series(i)
-        ax.plot(list(values), list(values.values()), label=label, **look)
+        ax.plot(list(values), list(values.values()), label=label, **series(i))
         first, *_, last = values.items()
         ends = f"{first[1]:.0e} at {first[0]} and {last[1]:.0e} at {last[0]}"
         told.append(f"{label} has {ends}")
     ax.set_yscale("log")
     ax.set_xlabel("stage of the trunk (image on the left, output on the right)")
     ax.set_ylabel(unit)
-    ax.set_title(title, fontsize=11)
-    ax.legend(fontsize=9, frameon=False)
+    ax.set_title(title)
+    ax.legend()
     return Drawing(fig, f"{title}, stage by stage, on a log scale. {'; '.join(told)}.")
 
 
@@ -160,14 +149,14 @@ def compare(runs: pd.DataFrame, score: str = "roc_auc") -> list[str]:
     sentences = []
     for batch_norm, form in FORMS.items():
         here = last[last["batch_norm"] == batch_norm]
-        with_heads = here.loc[here["heads"], score].tolist()
-        without = here.loc[~here["heads"], score].tolist()
+        with_heads = here.loc[here["heads"], score]
+        without = here.loc[~here["heads"], score]
         if min(len(with_heads), len(without)) < 2:
             sentences.append(f"{form}: too few runs to compare")
             continue
-        difference = mean(with_heads) - mean(without)
-        error = (_squared_error(with_heads) + _squared_error(without)) ** 0.5
-        as_large, ways = permutations(with_heads, without)
+        difference = with_heads.mean() - without.mean()
+        error = (with_heads.sem() ** 2 + without.sem() ** 2) ** 0.5
+        as_large, ways = permutations(with_heads.tolist(), without.tolist())
         verdict = "hardly chance" if as_large / ways < 0.05 else "may be chance"
         sentences.append(
             f"{form}: heads change the {NAMES[score]} by "
@@ -191,68 +180,54 @@ def permutations(first: list[float], second: list[float]) -> tuple[int, int]:
     return sum(splits), len(splits)
 
 
-def _squared_error(values: list[float]) -> float:
-    """The squared standard error of their mean."""
-    return pd.Series(values).var() / len(values)
-
-
-def draw_curves(runs: pd.DataFrame, score: str = "roc_auc") -> Drawing:
+def draw_curves(runs: pd.DataFrame) -> Drawing:
     """A panel per form: the mean over the seeds, epoch by epoch, ± the deviation."""
     fig, axes = figure(3.4, columns=2, sharey=True)
-    for ax, (batch_norm, form) in zip(axes, FORMS.items(), strict=True):
-        here = runs[runs["batch_norm"] == batch_norm]
-        for heads, (label, dash, mark, colour) in LOOKS.items():
-            found = here[here["heads"] == heads]
-            if found.empty:
-                continue
-            per_epoch = found.groupby("epoch")[score].agg(["mean", "std"]).fillna(0)
+    for ax, here in _panels(axes, runs):
+        for heads, found in here.groupby("heads", sort=False):
+            per_epoch = found.groupby("epoch")["roc_auc"].agg(["mean", "std"]).fillna(0)
             middle, spread = per_epoch["mean"], per_epoch["std"]
-            label = f"{label}, {_seeds(found['seed'].nunique())}"
-            look = {"ls": dash, "marker": mark, "markevery": 5, "ms": 4}
-            look["color"] = COLOURS[colour]
-            ax.plot(middle.index, middle, label=label, **look)
+            label = f"{LABELS[heads]}, {_seeds(found['seed'].nunique())}"
+            ax.plot(middle, label=label, markevery=5, **LOOKS[heads])
+            colour = LOOKS[heads]["color"]
             band = (middle - spread, middle + spread)
-            ax.fill_between(middle.index, *band, color=look["color"], alpha=0.15, lw=0)
-        _title(ax, form, here)
-        if not here.empty:
-            ax.legend(fontsize=9, frameon=False, loc="lower right")
+            ax.fill_between(middle.index, *band, color=colour, alpha=0.15, lw=0)
+            ax.legend(loc="lower right")
         ax.set_xlabel("epoch")
-    axes[0].set_ylabel(f"validation {NAMES[score]}")
-    fig.suptitle("mean over the seeds ± one standard deviation", fontsize=10)
+    fig.suptitle("mean over the seeds ± one standard deviation")
     return Drawing(
         fig, f"Curves over the epochs, a panel per form. At the end: {_told(runs)}"
     )
 
 
-def draw_dots(runs: pd.DataFrame, score: str = "roc_auc") -> Drawing:
+def draw_dots(runs: pd.DataFrame) -> Drawing:
     """A panel per form: each run's last score, and the mean with its standard error."""
     fig, axes = figure(3.0, columns=2, sharey=True)
-    last = last_epochs(runs)
-    for ax, (batch_norm, form) in zip(axes, FORMS.items(), strict=True):
-        here = last[last["batch_norm"] == batch_norm]
-        for place, (heads, (_, _, mark, colour)) in enumerate(LOOKS.items()):
-            values = here.loc[here["heads"] == heads, score]
-            if values.empty:
-                continue
-            colour = COLOURS[colour]
-            ax.plot([place] * len(values), values, mark, color=colour, mfc="none")
-            error = _squared_error(values.tolist()) ** 0.5 if len(values) > 1 else 0
-            look = {"fmt": mark, "color": colour, "capsize": 6, "ms": 8}
-            ax.errorbar(place + 0.2, values.mean(), error, **look)
-        _title(ax, form, here)
-        ax.set_xticks([0.1, 1.1], [label for label, *_ in LOOKS.values()])
+    for ax, here in _panels(axes, last_epochs(runs)):
+        for heads, found in here.groupby("heads"):
+            place, values, look = int(not heads), found["roc_auc"], LOOKS[heads]
+            ax.plot([place] * len(values), values, **look | {"ls": ""}, mfc="none")
+            error = values.sem() if len(values) > 1 else 0
+            ax.errorbar(place + 0.2, values.mean(), error, ms=8, **look)
+        ax.set_xticks([0.1, 1.1], LABELS.values())
         ax.set_xlim(-0.4, 1.6)
-    axes[0].set_ylabel(f"validation {NAMES[score]}")
-    fig.suptitle("hollow: a run; filled: the mean ± its standard error", fontsize=10)
+    fig.suptitle("hollow: a run; filled: the mean ± its standard error")
     return Drawing(
         fig, f"A dot per run and the mean of each group, per form: {_told(runs)}"
     )
 
 
-def _title(ax: Axes, form: str, here: pd.DataFrame) -> None:
-    ax.set_title(form, fontsize=10)
-    if here.empty:
-        ax.text(0.5, 0.5, "no runs", transform=ax.transAxes, ha="center")
+def _panels(axes: Sequence[Axes], runs: pd.DataFrame) -> list:
+    """For each form its axes and its runs."""
+    axes[0].set_ylabel("validation ROC AUC")
+    panels = []
+    for ax, (batch_norm, form) in zip(axes, FORMS.items(), strict=True):
+        here = runs[runs["batch_norm"] == batch_norm]
+        ax.set_title(form)
+        if here.empty:
+            ax.text(0.5, 0.5, "no runs", transform=ax.transAxes, ha="center")
+        panels.append((ax, here))
+    return panels
 
 
 def _seeds(count: int) -> str:
@@ -261,7 +236,7 @@ def _seeds(count: int) -> str:
 
 def _told(runs: pd.DataFrame) -> str:
     rows = [
-        f"{form}, {LOOKS[heads][0]}: ROC AUC {row.roc_auc:.3f}, "
+        f"{form}, {LABELS[heads]}: ROC AUC {row.roc_auc:.3f}, "
         f"accuracy {row.accuracy:.3f} over {_seeds(int(row.seeds))}"
         for (form, heads), row in summary(runs).iterrows()
     ]

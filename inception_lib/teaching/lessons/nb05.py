@@ -4,21 +4,15 @@ from collections.abc import Iterable
 from typing import cast
 
 import pandas as pd
+from matplotlib.artist import setp
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Polygon, Rectangle
-from torch import nn
+from matplotlib.patches import Patch, Polygon, Rectangle
 
 from ...analysis.costs import Cost
 from ...model import GOOGLENET_WIDTHS, BasicConv2d, GoogLeNet
 from ...model.googlenet import map_sizes
-from ..drawing import (
-    BRANCHES,
-    COLOURS,
-    MARKERS,
-    Drawing,
-    figure,
-)
+from ..drawing import BRANCHES, COLOURS, MARKERS, Drawing, figure
 
 KINDS = {  # what a colour of the style stands for
     "1x1": "1×1",
@@ -45,27 +39,14 @@ PLAIN_GAP, FUNNEL_GAP, STEM_GAP = 55, 190, 330  # between two blocks, in channel
 
 def _legend(fig: Figure, kinds: Iterable[str]) -> None:
     """Below the axes, in one row."""
-    handles = [
-        Rectangle((0, 0), 1, 1, color=COLOURS[kind], label=KINDS[kind])
-        for kind in kinds
-    ]
+    handles = [Patch(color=COLOURS[kind], label=KINDS[kind]) for kind in kinds]
     fig.legend(
         handles=handles,
         loc="outside lower center",
         ncols=len(handles),
-        fontsize=9,
-        frameon=False,
         handlelength=0.8,
         columnspacing=1.1,
     )
-
-
-def _branch_channels(module: nn.Module) -> dict[str, int]:
-    ends = [module.get_submodule(end) for end in BRANCH_ENDS]
-    return {
-        branch: cast(BasicConv2d, end).conv.out_channels
-        for branch, end in zip(BRANCHES, ends, strict=True)
-    }
 
 
 def _blocks(model: GoogLeNet) -> dict[str, tuple[int, dict[str, int]]]:
@@ -78,7 +59,9 @@ def _blocks(model: GoogLeNet) -> dict[str, tuple[int, dict[str, int]]]:
     }
     for name in GOOGLENET_WIDTHS:
         module = model.get_submodule(f"inception{name}")
-        blocks[name] = (size[POOL_BEFORE[name[0]]], _branch_channels(module))
+        ends = (cast(BasicConv2d, module.get_submodule(end)) for end in BRANCH_ENDS)
+        channels = dict(zip(BRANCHES, (e.conv.out_channels for e in ends), strict=True))
+        blocks[name] = (size[POOL_BEFORE[name[0]]], channels)
     blocks["average"] = (1, {"light": model.fc.in_features})
     blocks["linear"] = (1, {"trunk": model.fc.out_features})
     return blocks
@@ -93,34 +76,33 @@ def draw_network(model: GoogLeNet) -> Drawing:
     """
     fig, ax = figure(4.4)
     ax.axis("off")
-    at = {}  # name -> left, right, height
+    blocks = _blocks(model)
+    sides = {name: side for name, (side, _) in blocks.items()}
+    at = {}  # name -> left, right
     x, last = 0.0, None
-    for name, (side, channels) in _blocks(model).items():
+    for name, (side, channels) in blocks.items():
         height = side**0.5
         if last is not None:
             gap = STEM_GAP if name.startswith("conv") else FUNNEL_GAP
             x = _connect(ax, x, last, height, gap)
-        left = x
+        left, last = x, height
         for kind, width in channels.items():
             box = Rectangle((x, -height / 2), width, height, ec="white", lw=0.5)
             box.set_facecolor(COLOURS[kind])
             ax.add_patch(box)
             x += width
-        at[name] = (left, x, height)
+        at[name] = (left, x)
         middle, edge = (left + x) / 2, height / 2 + 0.25
         total = str(sum(channels.values()))
         ax.text(middle, edge, total, ha="center", va="bottom", fontsize=8)
         if name != "image":
-            ax.text(middle, -edge, name, ha="center", va="top", fontsize=9)
-        last = height
-    sides = {name: side for name, (side, _) in _blocks(model).items()}
+            ax.text(middle, -edge, name, ha="center", va="top")
     _brackets(ax, at, sides)
     if model.aux_logits:
         _heads(ax, at)
     _legend(fig, [*BRANCHES, "trunk", "light"])
-    ax.set_title("GoogLeNet: the maps shrink, the channels (numbers) grow", fontsize=11)
-    ax.set_xlim(-150, x + 60)
-    ax.set_ylim(-11.8, 8.6)
+    ax.set_title("GoogLeNet: the maps shrink, the channels (numbers) grow")
+    ax.set(xlim=(-150, x + 60), ylim=(-11.8, 8.6))
     told = ", ".join(f"{name} {side}×{side}" for name, side in sides.items())
     heads = " Two red auxiliary heads tap 4a and 4d." if model.aux_logits else ""
     return Drawing(
@@ -148,11 +130,11 @@ def _brackets(ax: Axes, at: dict[str, tuple], sides: dict[str, int]) -> None:
         left, right = at[first][0], at[final][1]
         ax.plot([left, right], [-8.9, -8.9], color=COLOURS["trunk"], lw=1.5)
         middle = (left + right) / 2
-        ax.text(middle, -9.8, stage, ha="center", fontsize=10, fontweight="bold")
+        ax.text(middle, -9.8, stage, ha="center", weight="bold")
         size = f"{sides[final]}×{sides[final]}"
         if stage == "stem":
             size = f"{sides[first]} → {sides['conv1']} → {sides[final]}"
-        ax.text(middle, -10.9, size, ha="center", fontsize=9)
+        ax.text(middle, -10.9, size, ha="center")
 
 
 def _heads(ax: Axes, at: dict[str, tuple]) -> None:
@@ -162,7 +144,7 @@ def _heads(ax: Axes, at: dict[str, tuple]) -> None:
         ax.plot([tap, tap], [0, 5.4], color=red, lw=1.8)
         ax.plot([tap], [0], "o", color=red, ms=4)
         box = {"boxstyle": "round,pad=0.4", "fc": "white", "ec": red, "lw": 1.8}
-        ax.text(tap, 5.9, label, ha="center", color=red, fontsize=9, bbox=box)
+        ax.text(tap, 5.9, label, ha="center", color=red, bbox=box)
 
 
 def draw_costs(rows: dict[str, dict[str, Cost]]) -> Drawing:
@@ -171,27 +153,27 @@ def draw_costs(rows: dict[str, dict[str, Cost]]) -> Drawing:
     ``rows`` are ``analysis.costs.googlenet_parts``'s: {"3a": {"1x1": Cost, …}, …}.
     """
     fig, axes = figure(4.8, columns=2, sharey=True)
+    present = [k for k in KINDS if any(k in parts for parts in rows.values())]
     told = []
     for ax, measure in zip(axes, ("parameters", "multiply_adds"), strict=True):
-        ends = dict.fromkeys(rows, 0.0)
-        for name, parts in rows.items():
-            for kind, cost in parts.items():
-                width = getattr(cost, measure) / 1e6
-                ax.barh(name, width, 0.75, ends[name], color=COLOURS[kind])
-                ends[name] += width
-        total = sum(ends.values())
-        for name, end in ends.items():
-            share = f" {end / total:.0%}" if end / total > 0.005 else " < 1%"
-            ax.text(end, name, share, va="center", fontsize=9)
+        kinds = {
+            name: {kind: getattr(cost, measure) / 1e6 for kind, cost in parts.items()}
+            for name, parts in rows.items()
+        }
+        table = pd.DataFrame(kinds, index=present).T
+        table.plot.barh(stacked=True, ax=ax, width=0.75, color=COLOURS, legend=False)
+        ends = table.sum(axis=1)
+        shares = ends / ends.sum()
+        for place, (end, share) in enumerate(zip(ends, shares, strict=True)):
+            text = f" {share:.0%}" if share > 0.005 else " < 1%"
+            ax.text(end, place, text, va="center")
         words = measure.replace("_", "-")
-        ax.set_title(f"{words}, {total:,.1f} million", fontsize=11)
+        ax.set_title(f"{words}, {ends.sum():,.1f} million")
         ax.set_xlabel("millions")
-        ax.set_xlim(0, 1.15 * max(ends.values()))
-        most = max(ends, key=ends.__getitem__)
-        told.append(f"{words} are most in {most}, {ends[most] / total:.0%}")
+        ax.set_xlim(0, 1.15 * ends.max())
+        told.append(f"{words} are most in {shares.idxmax()}, {shares.max():.0%}")
     axes[0].invert_yaxis()
-    present = {kind for parts in rows.values() for kind in parts}
-    _legend(fig, [kind for kind in KINDS if kind in present])
+    _legend(fig, present)
     return Drawing(
         fig,
         f"Two bar charts over {', '.join(rows)}, each bar split by kind of layer: "
@@ -210,33 +192,27 @@ def draw_ratios(
     ax.axvline(1, color=COLOURS["trunk"], lw=1)
     far = []
     for i, (column, values) in enumerate(table.items()):
-        colour = COLOURS[list(BRANCHES)[i]]
-        look = {"color": colour, "ls": "", "marker": MARKERS[i], "ms": 8}
         shift = 0.4 * (i - (len(table.columns) - 1) / 2)
         places = [place + shift for place in range(len(table))]
-        ax.plot(values.clip(*limits), places, label=column, clip_on=False, **look)
+        look = {"color": COLOURS[list(BRANCHES)[i]], "marker": MARKERS[i], "ms": 8}
+        shown = values.clip(*limits)
+        ax.plot(shown, places, ls="", label=column, clip_on=False, **look)
         for name, value, place in zip(table.index, values, places, strict=True):
             if abs(value - 1) > 0.015:
                 far.append(f"{column} of {name} {value:.2f}")
-            if not limits[0] <= value <= limits[1]:
-                high = value > limits[1]
-                ax.annotate(
-                    f"{value:.1f} →" if high else f"← {value:.1f}",
-                    (limits[high], place),
-                    xytext=(-8 if high else 8, 0),
-                    textcoords="offset points",
-                    ha="right" if high else "left",
-                    va="center",
-                    fontsize=9,
-                )
+            if value > limits[1]:
+                text = f"{value:.1f} →   "
+                ax.text(limits[1], place, text, ha="right", va="center")
+            if value < limits[0]:
+                ax.text(limits[0], place, f"   ← {value:.1f}", va="center")
     ax.set_yticks(range(len(table)), table.index)
     ax.invert_yaxis()
     ax.set_xlim(*limits)
     ax.grid(axis="y", color=COLOURS["light"], lw=0.6)
     ax.set_axisbelow(True)
     ax.set_xlabel("computed from the widths / printed (1: they agree)")
-    ax.set_title("Table 1 against its own widths", fontsize=11)
-    ax.legend(fontsize=9, loc="center right", frameon=True, edgecolor="none")
+    ax.set_title("Table 1 against its own widths")
+    ax.legend(loc="center right", frameon=True, edgecolor="none")
     return Drawing(
         fig,
         "Markers for the ratio of computed to printed numbers, a line per row of "
@@ -248,19 +224,15 @@ def draw_ratios(
 def draw_bars(table: pd.DataFrame, title: str, unit: str) -> Drawing:
     """Grouped bars: a group per row of ``table``, a bar per column (at most 3)."""
     fig, ax = figure(3.8)
-    looks = [("1x1", ""), ("3x3", "///"), ("trunk", "...")]
-    bar = 0.8 / len(table.columns)
-    for i, (column, values) in enumerate(table.items()):
-        shift = (i - (len(table.columns) - 1) / 2) * bar
-        places = [place + shift for place in range(len(table))]
-        kind, hatch = looks[i]
-        look = {"color": COLOURS[kind], "hatch": hatch, "edgecolor": "white"}
-        ax.bar(places, values, bar, label=f"{column}: {values.sum():,.0f}", **look)
-    ax.set_xticks(range(len(table)), table.index)
+    colours = [COLOURS[kind] for kind in ("1x1", "3x3", "trunk")]
+    table.plot.bar(ax=ax, rot=0, width=0.8, color=colours)
+    for bars, hatch in zip(ax.containers, ["", "///", "..."], strict=False):
+        setp(bars, hatch=hatch)
     ax.set_ylabel(unit)
     ax.yaxis.set_major_formatter("{x:,.0f}")
-    ax.set_title(title, fontsize=11)
-    ax.legend(fontsize=9, frameon=False, title="in all", title_fontsize=9)
+    ax.set_title(title)
+    labels = [f"{column}: {values.sum():,.0f}" for column, values in table.items()]
+    ax.legend(labels, title="in all")
     told = "; ".join(
         f"{column} from {values.min():,.0f} to {values.max():,.0f}, "
         f"{values.sum():,.0f} in all"

@@ -1,28 +1,20 @@
 """07 · Training: the speed of a step, and how good the predictions are."""
 
-import math
 from collections.abc import Sequence
+from functools import partial
 from itertools import product
 
 import pandas as pd
 import torch
-from ipywidgets import IntSlider, ToggleButtons, VBox
+from ipywidgets import VBox
 from torch import Tensor
 from torchmetrics.functional.classification import binary_roc
 
 from ...analysis.speed import interleaved, network_flops, peak_flops, training_step
 from ...model import GoogLeNet
 from ...training import ImageSet, metrics
-from ..drawing import (
-    COLOURS,
-    Drawing,
-    credit,
-    figure,
-    series,
-    show_counts,
-    show_image,
-)
-from ..explorer import check_lengths, explorer
+from ..drawing import COLOURS, Drawing, figure, gallery, series, show_counts, show_image
+from ..explorer import Choice, Slider, check_lengths, explorer
 
 LAYOUTS = {"channels first": False, "channels last": True}
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -48,15 +40,10 @@ def measure_speed(image_size: int = 96, rounds: int = 3) -> pd.DataFrame:
     }
     seconds = interleaved(steps, rounds)
     peak = max(peak_flops(dtype) for dtype in PRECISIONS.values())
-    first = seconds.iloc[:, 0]
-    rows = []
-    for layout, precision in steps:
-        taken = seconds[(layout, precision)]
-        ratio, fraction = (first / taken).median(), flops / taken.median() / peak
-        rows.append((layout, precision, ratio, fraction))
-    return pd.DataFrame(
-        rows, columns=["layout", "precision", "ratio", "fraction_of_peak"]
-    )
+    table = pd.DataFrame(list(steps), columns=["layout", "precision"])
+    table["ratio"] = seconds.rdiv(seconds.iloc[:, 0], axis=0).median().to_numpy()
+    table["fraction_of_peak"] = (flops / seconds.median() / peak).to_numpy()
+    return table
 
 
 def draw_speed(measured: pd.DataFrame, layout: str, precision: str) -> Drawing:
@@ -64,18 +51,17 @@ def draw_speed(measured: pd.DataFrame, layout: str, precision: str) -> Drawing:
     chosen = (measured.layout == layout) & (measured.precision == precision)
     row = measured[chosen].iloc[0]
     fig, (left, right) = figure(2.4, 1, 2, sharey=True)
-    names = [f"{r.layout}, {r.precision}" for r in measured.itertuples()]
+    names = measured.layout + ", " + measured.precision
     colours = [COLOURS["1x1" if on else "light"] for on in chosen]
-    left.barh(names, measured.ratio, color=colours)
-    left.set_title(f"{row.ratio:.2f} times as fast", fontsize=11)
+    hatches = ["//" if on else "" for on in chosen]
+    left.barh(names, measured.ratio, color=colours, hatch=hatches)
+    right.barh(names, 100 * measured.fraction_of_peak, color=colours, hatch=hatches)
+    left.set_title(f"{row.ratio:.2f} times as fast")
     left.set_xlabel("steps in the time of one at the top")
-    right.barh(names, 100 * measured.fraction_of_peak, color=colours)
-    right.set_title(f"{row.fraction_of_peak:.0%} of the peak", fontsize=11)
+    right.set_title(f"{row.fraction_of_peak:.0%} of the peak")
     right.set_xlabel("% of a large convolution's speed")
     right.set_xlim(0, 100)
     left.invert_yaxis()
-    for ax in (left, right):
-        ax.get_children()[list(chosen).index(True)].set_hatch("//")
     return Drawing(
         fig,
         f"A training step with {layout} in {precision} is {row.ratio:.2f} times as "
@@ -86,15 +72,11 @@ def draw_speed(measured: pd.DataFrame, layout: str, precision: str) -> Drawing:
 
 def explore_speed(measured: pd.DataFrame) -> VBox:
     """Toggle layout and precision; what ``measure_speed`` found is shown."""
-
-    def draw(layout: str, precision: str) -> Drawing:
-        return draw_speed(measured, layout, precision)
-
-    controls = {
-        "layout": ToggleButtons(options=list(LAYOUTS), description="layout"),
-        "precision": ToggleButtons(options=list(PRECISIONS), description="precision"),
-    }
-    return explorer(draw, controls, {})
+    return explorer(
+        partial(draw_speed, measured),
+        layout=Choice("layout", LAYOUTS),
+        precision=Choice("precision", PRECISIONS),
+    )
 
 
 def draw_prediction(
@@ -102,23 +84,21 @@ def draw_prediction(
 ) -> Drawing:
     """One image (C×S×S uint8), its K predicted probabilities as bars, and the truth."""
     fig, (left, right) = figure(2.8, columns=2)
-    show_image(left, image, vmin=0, vmax=255)
+    show_image(left, image)
     values = probabilities.tolist()
     said = int(metrics.predict_classes(probabilities[None]))
     verdict = "right" if said == label else "wrong"
-    marks = [" (truth)" if i == label else "" for i in range(len(classes))]
     colours = [COLOURS["light"]] * len(classes)
     colours[said] = COLOURS["1x1" if said == label else "3x3"]
-    right.barh(range(len(classes)), values, color=colours, height=0.5)
-    for i, value in enumerate(values):
-        right.text(value + 0.02, i, f"{value:.2f}", va="center", fontsize=10)
-    ticks = [c + mark for c, mark in zip(classes, marks, strict=True)]
+    bars = right.barh(range(len(classes)), values, 0.5, color=colours)
+    right.bar_label(bars, fmt="%.2f", padding=4)
+    ticks = [c + " (truth)" * (i == label) for i, c in enumerate(classes)]
     right.set_yticks(range(len(classes)), ticks)
     right.set_ylim(len(classes) - 0.5, -0.5)
     right.set_xlim(0, 1.15)
     right.set_xticks([0, 0.5, 1])
     right.set_xlabel("predicted probability")
-    right.set_title(f"{name}: {verdict}", fontsize=10)
+    right.set_title(f"{name}: {verdict}")
     return Drawing(
         fig,
         f"{name}, in truth {classes[label]}: predicted {classes[said]} with "
@@ -145,8 +125,9 @@ def browse_predictions(
     wrong = metrics.predict_classes(probabilities) != labels
     shown = {"all": order.tolist(), "only wrong": order[wrong[order]].tolist()}
 
-    choice = ToggleButtons(options=list(shown), description="show")
-    position = IntSlider(1, 1, len(images), description="position")
+    choice = Choice("show", shown)
+    unit = f"of the {len(images)}, or of the wrong ones"
+    position = Slider("position", 1, 1, len(images), unit)
 
     def fit_range(change) -> None:
         position.max = len(shown[change["new"]]) or position.max
@@ -161,8 +142,7 @@ def browse_predictions(
             images[i], probabilities[i], int(labels[i]), classes, names[i]
         )
 
-    units = {"position": f"of the {len(images)}, or of the wrong ones"}
-    return explorer(draw, {"choice": choice, "position": position}, units)
+    return explorer(draw, choice=choice, position=position)
 
 
 def compare(probabilities: dict[str, Tensor], labels: Tensor) -> pd.DataFrame:
@@ -186,9 +166,9 @@ def draw_roc(probabilities: dict[str, Tensor], labels: Tensor) -> Drawing:
     ax.plot([0, 1], [0, 1], ":", color=COLOURS["trunk"], label="guessing: 0.5")
     ax.set_xlabel("functional cells called defective (share)")
     ax.set_ylabel("defective cells found (share)")
-    ax.set_title("ROC curve", fontsize=10)
+    ax.set_title("ROC curve")
     ax.set_aspect("equal")
-    ax.legend(loc="lower right", fontsize=9, frameon=False)
+    ax.legend(loc="lower right")
     return Drawing(fig, "ROC curves; " + ", ".join(told) + ", guessing 0.5.")
 
 
@@ -203,10 +183,8 @@ def draw_confusion(
     told = []
     for ax, (name, threshold) in zip(axes[0], thresholds.items(), strict=True):
         matrix = metrics.confusion_matrix(probabilities, labels, threshold)
-        show_counts(ax, matrix.numpy(), classes)
-        ax.set_title(f"{name} ({threshold:.2f})", fontsize=10)
-        ax.set_xlabel("predicted")
-        ax.set_ylabel("true")
+        show_counts(ax, matrix, classes, "predicted", "true")
+        ax.set_title(f"{name} ({threshold:.2f})")
         (tn, fp), (fn, tp) = matrix.tolist()
         told.append(
             f"{name}: {tn} functional cells right and {fp} wrong, "
@@ -229,14 +207,14 @@ def draw_by_certainty(probabilities: Tensor, data: ImageSet) -> Drawing:
         accuracy = right[chosen].double().mean().item()
         error = metrics.standard_error(accuracy, n)
         colour = COLOURS["1x1" if i < 2 else "3x3"]
-        ax.bar(i, accuracy, yerr=error, color=colour, capsize=4, width=0.6)
+        ax.bar(i, accuracy, 0.6, yerr=error, color=colour)
         told.append(f"{accuracy:.2f} at {level}")
         levels[i] = f"{level}\n{n} cells"
     ax.set_xticks(range(4), levels)
     ax.set_ylim(0, 1)
     ax.set_xlabel("the experts' probability of a defect (from ⅔ on labelled defective)")
     ax.set_ylabel("share right")
-    ax.set_title("where the network is right, with standard error", fontsize=10)
+    ax.set_title("where the network is right, with standard error")
     return Drawing(
         fig, "Share of right answers by the experts' probability: " + ", ".join(told)
     )
@@ -251,17 +229,15 @@ def draw_confident_mistakes(
     wrong = metrics.predict_classes(probabilities) != data.labels
     sure = probabilities.max(1).values * wrong
     worst = sure.argsort(descending=True)[: min(count, int(wrong.sum()))].tolist()
-    rows = max(1, math.ceil(len(worst) / 4))
-    fig, axes = figure(2.5 * rows, rows=rows, columns=4, squeeze=False)
-    for ax in axes.flat:
-        ax.set_axis_off()
-    for ax, i in zip(axes.flat, worst, strict=False):
-        said = f"network {probabilities[i, 1]:.2f}, experts {data.targets[i, 1]:.2f}"
-        show_image(
-            ax, data.images[i, 0].numpy(), f"{data.names[i]} ({data.groups[i]})\n{said}"
-        )
-    credit(fig)
-    names = ", ".join(data.names[i] for i in worst)
-    return Drawing(
-        fig, f"The most confident mistakes, each with both probabilities: {names}."
+    names = [data.names[i] for i in worst]
+    titles = [
+        f"{data.names[i]} ({data.groups[i]})\n"
+        f"network {probabilities[i, 1]:.2f}, experts {data.targets[i, 1]:.2f}"
+        for i in worst
+    ]
+    return gallery(
+        data.images[worst],
+        titles,
+        "The most confident mistakes, each with both probabilities: "
+        f"{', '.join(names)}.",
     )

@@ -6,11 +6,12 @@ from typing import cast
 import pandas as pd
 import seaborn
 import torch
-from ipywidgets import IntSlider, ToggleButtons, VBox
+from ipywidgets import VBox
+from matplotlib.artist import setp
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
@@ -28,10 +29,11 @@ from ..drawing import (
     credit,
     figure,
     fixed_layout,
+    frame,
     series,
     show_image,
 )
-from ..explorer import check_lengths, explorer
+from ..explorer import Choice, Slider, check_lengths, explorer
 
 BRANCH_DASHES = dict(zip([*BRANCHES, "trunk"], [*DASHES, "-"], strict=True))
 # Row and column of a place, as parts of the map's side.
@@ -80,18 +82,14 @@ def draw_features(image: Tensor, maps: Tensor, stage: str, title: str) -> Drawin
     fig, axes = figure(3.3, rows=2, columns=5)
     fixed_layout(fig, left=0.01, right=0.99, bottom=0.06, top=0.85, hspace=0.3)
     for ax in axes[:, 0]:
-        ax.set_axis_off()
-    whole = fig.add_axes((0.01, 0.2, 0.19, 0.55))
-    show_image(whole, image, vmin=0, vmax=255)
+        ax.remove()
+    show_image(fig.add_axes((0.01, 0.2, 0.19, 0.55)), image)
     shown = shown_channels(maps, stage)
-    for ax in axes[:, 1:].flat:
-        ax.set_axis_off()
-    for ax, (branch, channel, one) in zip(axes[:, 1:].T.flat, shown, strict=False):
-        ax.set_axis_on()
-        show_image(ax, one.numpy(), f"{branch} {channel}", cmap="cividis", vmin=0)
-        ax.spines[:].set(visible=True, color=COLOURS[branch], linewidth=2)
+    for ax, (branch, channel, one) in zip(axes[:, 1:].T.flat, shown, strict=True):
+        show_image(ax, one, f"{branch} {channel}", cmap="cividis", vmin=0)
+        frame(ax, branch)
     channels, height, width = maps.shape
-    fig.suptitle(f"{title}; {stage}: {channels} maps of {height}×{width}", fontsize=10)
+    fig.suptitle(f"{title}; {stage}: {channels} maps of {height}×{width}")
     credit(fig)
     dead = int((maps.flatten(1).amax(1) <= 0).sum())
     numbers = ", ".join(f"{branch} {channel}" for branch, channel, _ in shown)
@@ -103,9 +101,7 @@ def draw_features(image: Tensor, maps: Tensor, stage: str, title: str) -> Drawin
 
 
 def browse_features(
-    images: Tensor,
-    maps: dict[str, Tensor],
-    titles: Sequence[str],
+    images: Tensor, maps: dict[str, Tensor], titles: Sequence[str]
 ) -> VBox:
     """Walk through the stages: ``maps`` by stage, N×C×H×W, of N×C×S×S images (uint8).
 
@@ -118,12 +114,12 @@ def browse_features(
         i, name = titles.index(image), stages[stage - 1]
         return draw_features(images[i], maps[name][i], name, image)
 
-    controls = {
-        "image": ToggleButtons(options=list(titles), description="image"),
-        "stage": IntSlider(1, 1, len(stages), description="stage"),
-    }
-    controls["image"].style.button_width = "auto"
-    return explorer(draw, controls, {"stage": f"of {len(stages)}, {stages[0]} first"})
+    unit = f"of {len(stages)}, {stages[0]} first"
+    return explorer(
+        draw,
+        image=Choice("image", titles),
+        stage=Slider("stage", 1, 1, len(stages), unit),
+    )
 
 
 def draw_receptive_fields(
@@ -137,10 +133,8 @@ def draw_receptive_fields(
 
     ``image`` is C×S×S (uint8), at the size that the network reads; ``first`` the pixel
     in the middle of the first place's square; ``place`` one of "corner", "off centre",
-    "middle". Raises ValueError on another.
+    "middle".
     """
-    if place not in PLACES:
-        raise ValueError(f"place must be one of {', '.join(PLACES)}, got {place!r}")
     side = image.shape[-1]
     jump = next(iter(fields.values())).jump
     count = max(1, int((side - 1 - first) // jump) + 1)
@@ -149,7 +143,7 @@ def draw_receptive_fields(
     widest = max(field.largest for field in fields.values())
     fig, (left, right) = figure(3.2, columns=2, width_ratios=[2, 3])
     fixed_layout(fig, left=0.02, right=0.97, bottom=0.17, top=0.9, wspace=0.35)
-    show_image(left, image, vmin=0, vmax=255)
+    show_image(left, image)
     for branch, field in fields.items():
         left.add_patch(square(field, x, y, branch))
     left.plot([x], [y], "+", color=COLOURS["auxiliary"], ms=10, mew=2)
@@ -158,24 +152,21 @@ def draw_receptive_fields(
     left.set_xlim(min(0, x - widest / 2) - edge, max(side, x + widest / 2) + edge)
     left.set_ylim(max(side, y + widest / 2) + edge, min(0, y - widest / 2) - edge)
     where = f"row {row + 1}, column {column + 1} of {count}"
-    left.set_title(f"{stage}, {where}", fontsize=10)
+    left.set_title(f"{stage}, {where}")
     told = []
     for i, (branch, field) in enumerate(fields.items()):
-        look = {"color": COLOURS[branch], "height": 0.5}
-        width = max(field.largest - field.smallest, side / 100)
-        right.barh(i, width, left=field.smallest, **look)
-        sides = f"{field.smallest} to {field.largest}"
-        if field.smallest == field.largest:
-            sides = f"{field.largest}"
-        right.text(field.largest, i, f"  {sides}", va="center", fontsize=9)
+        low, high = field.smallest, field.largest
+        right.barh(i, max(high - low, side / 100), 0.5, low, color=COLOURS[branch])
+        sides = f"{low} to {high}" if low < high else f"{high}"
+        right.text(high, i, f"  {sides}", va="center")
         told.append(f"{branch} {sides}")
     right.axvline(side, color=COLOURS["trunk"], ls="--")
-    right.text(side, -0.75, f" image {side}", fontsize=9)
+    right.text(side, -0.75, f" image {side}")
     right.set_yticks(range(len(fields)), list(fields))
     right.set_ylim(3.6, -1)
     right.set_xlim(0, 1.35 * max(side, widest))
     right.set_xlabel("side of the square (pixels), smallest to largest path")
-    right.set_title(f"a step of one place is {jump} pixels", fontsize=10)
+    right.set_title(f"a step of one place is {jump} pixels")
     return Drawing(
         fig,
         f"What the {place} place of {stage} ({where}) sees in an image of {side} "
@@ -196,13 +187,11 @@ def browse_receptive_fields(
         name = stages[stage - 1]
         return draw_receptive_fields(image, fields[name], firsts[name], name, place)
 
-    controls = {
-        "stage": IntSlider(min(4, len(stages)), 1, len(stages), description="stage"),
-        "place": ToggleButtons(
-            options=list(PLACES), value="middle", description="place"
-        ),
-    }
-    return explorer(draw, controls, {"stage": f"of {len(stages)}"})
+    return explorer(
+        draw,
+        stage=Slider("stage", min(4, len(stages)), 1, len(stages), f"of {len(stages)}"),
+        place=Choice("place", PLACES, value="middle"),
+    )
 
 
 def draw_attribution(
@@ -216,22 +205,22 @@ def draw_attribution(
     """
     fig, (left, middle, right) = figure(2.9, columns=3, width_ratios=[3, 3, 4])
     fixed_layout(fig, left=0.01, right=0.98, bottom=0.17, top=0.85, wspace=0.16)
-    show_image(left, image, vmin=0, vmax=255)
+    show_image(left, image)
     heatmap.overlay(middle, image, heat)
     heatmap.legend(middle, bool(heat.min() < 0))
     middle.set_title(f"{method}, {heat.shape[0]}×{heat.shape[1]}", fontsize=9)
     told: list[str] = []
     for order, scores in curves.items():
         away = torch.linspace(0, 100, len(scores))
-        look = series(ORDERS.index(order)) | {"ms": 4, "lw": 1.5 if told else 3}
-        right.plot(away, scores, label=order if told else f"{order} (shown)", **look)
+        label, width = (order, 1.5) if told else (f"{order} (shown)", 3)
+        right.plot(away, scores, label=label, lw=width, **series(ORDERS.index(order)))
         told.append(f"{order} {scores.mean():.1f}")
-    right.set_xlabel("taken away (% of the image)", fontsize=9)
+    right.set_xlabel("taken away (% of the image)")
     right.set_title("trained network's score while it is taken away", fontsize=9)
     low, high = right.get_ylim()
     right.set_ylim(low, high + 0.45 * (high - low))  # room for the legend
-    right.legend(fontsize=8, frameon=False, loc="upper right")
-    fig.suptitle(title, fontsize=10)
+    right.legend(fontsize=8, loc="upper right")
+    fig.suptitle(title)
     credit(fig)
     return Drawing(
         fig,
@@ -253,27 +242,25 @@ def browse_attributions(
     with the order of each network's map ("trained network's map", …). Raises ValueError
     without images or if the lengths differ.
     """
-    check_lengths(
-        images, titles, *(heat for found in maps.values() for heat in found.values())
-    )
+    methods = list(next(iter(maps.values()), {}))
+    check_lengths(images, titles, *(own[m] for own in maps.values() for m in methods))
 
     def draw(method: str, network: str, cell: int) -> Drawing:
         i = cell - 1
         own = f"{network} network's map"
         orders = [own, *(name for name in ORDERS if name != own)]
         scores = {name: curves[method][name][i] for name in orders}
-        told = f"{titles[i]} ({network} network)"
-        heat = maps[network][method][i]
-        return draw_attribution(images[i], heat, scores, told, method)
+        title = f"{titles[i]} ({network} network)"
+        return draw_attribution(
+            images[i], maps[network][method][i], scores, title, method
+        )
 
-    methods = list(next(iter(maps.values())))
-    controls = {
-        "method": ToggleButtons(options=methods, description="method"),
-        "network": ToggleButtons(options=list(maps), description="network"),
-        "cell": IntSlider(1, 1, len(images), description="cell"),
-    }
-    controls["method"].style.button_width = "auto"
-    return explorer(draw, controls, {"cell": f"of {len(images)}"})
+    return explorer(
+        draw,
+        method=Choice("method", methods),
+        network=Choice("network", maps),
+        cell=Slider("cell", 1, 1, len(images), f"of {len(images)}"),
+    )
 
 
 def draw_filters(sets: dict[str, Tensor]) -> Drawing:
@@ -299,11 +286,10 @@ def smoothness(weights: Tensor) -> Tensor:
     further: N numbers. Noise has about 0 or less, a smooth pattern nearly 1.
     """
     grey = weights.detach().sum(1)
-    pairs = [(grey[:, :, 1:], grey[:, :, :-1]), (grey[:, 1:], grey[:, :-1])]
     found = []
-    for one, next in pairs:
-        stacked = torch.stack([one.flatten(1), next.flatten(1)], dim=1)
-        found.append(torch.stack([pair.corrcoef()[0, 1] for pair in stacked]))
+    for one, next in ((grey[:, :, 1:], grey[:, :, :-1]), (grey[:, 1:], grey[:, :-1])):
+        pairs = torch.stack([one.flatten(1), next.flatten(1)], dim=1)
+        found.append(torch.stack([pair.corrcoef()[0, 1] for pair in pairs]))
     return torch.stack(found).mean(0)
 
 
@@ -340,6 +326,11 @@ def share_inside(moved: Tensor, centre: float, side: float) -> float:
     return (moved[at][:, at].sum() / total).item()
 
 
+def grid(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """A row per module, a column per branch."""
+    return table.pivot(index="module", columns="branch", values=column)[[*BRANCHES]]
+
+
 def draw_ablations(tables: dict[str, pd.DataFrame]) -> Drawing:
     """Heat maps, modules × branches, of how much the loss rises without each branch.
 
@@ -350,27 +341,12 @@ def draw_ablations(tables: dict[str, pd.DataFrame]) -> Drawing:
     highest = max(table["loss"].max() for table in tables.values())
     told = []
     for ax, (name, table) in zip(axes[0], tables.items(), strict=True):
-        grid = table.pivot(index="module", columns="branch", values="loss")[[*BRANCHES]]
         star = table["loss"].abs() > 2 * table["error"]
         text = table["loss"].map("{:.3f}".format) + star.map({True: "*", False: ""})
-        labels = table.assign(text=text).pivot(
-            index="module", columns="branch", values="text"
-        )[[*BRANCHES]]
-        seaborn.heatmap(
-            grid,
-            ax=ax,
-            annot=labels,
-            fmt="",
-            cmap="Blues",
-            vmin=0,
-            vmax=max(highest, 1e-6),
-            cbar=False,
-            linewidths=1,
-            annot_kws={"size": 9},
-        )
-        ax.set_title(name, fontsize=10)
-        ax.set_xlabel("branch")
-        ax.set_ylabel("")
+        look = {"cmap": "Blues", "vmin": 0, "vmax": max(highest, 1e-6), "cbar": False}
+        labels = grid(table.assign(text=text), "text")
+        seaborn.heatmap(grid(table, "loss"), ax=ax, annot=labels, fmt="", **look)
+        ax.set(title=name, xlabel="branch", ylabel="")
         ax.tick_params(length=0)
         worst = table.loc[table["loss"].idxmax()]
         told.append(
@@ -380,8 +356,7 @@ def draw_ablations(tables: dict[str, pd.DataFrame]) -> Drawing:
         )
     axes[0, 0].set_ylabel("module")
     fig.suptitle(
-        "rise of the loss (nats) without a branch; * beyond two standard errors",
-        fontsize=10,
+        "rise of the loss (nats) without a branch; * beyond two standard errors"
     )
     return Drawing(fig, f"Heat maps of modules by branches: {'; '.join(told)}.")
 
@@ -399,28 +374,19 @@ def draw_shares(table: pd.DataFrame, lost: pd.DataFrame) -> Drawing:
     fig, axes = figure(4.2, columns=4, sharey=True)
     told = []
     for ax, share in zip(axes, ("channels", "energy", "gradient", "loss"), strict=True):
-        grid = both.pivot(index="module", columns="branch", values=share)[[*BRANCHES]]
-        ends = pd.Series(0.0, index=grid.index)
-        for branch, hatch in zip(BRANCHES, HATCHES, strict=True):
-            look = {"color": COLOURS[branch], "hatch": hatch, "ec": "white"}
-            ax.barh(grid.index, grid[branch], 0.8, ends, **look)
-            ends += grid[branch]
+        shares = grid(both, share)
+        shares.plot.barh(stacked=True, ax=ax, width=0.8, color=COLOURS, legend=False)
+        for bars, hatch in zip(ax.containers, HATCHES, strict=True):
+            setp(bars, hatch=hatch)
         what = {"loss": "loss without it"}.get(share, share)
-        ax.set_title(f"share of the\n{what}", fontsize=10)
-        ax.set_xlim(0, 1)
-        ax.set_xticks([0, 0.5, 1])
-        last = grid.iloc[-1]
+        ax.set_title(f"share of the\n{what}")
+        ax.set(xlim=(0, 1), xticks=[0, 0.5, 1], ylabel="module")
+        last = shares.iloc[-1]
         parts = ", ".join(f"{branch} {last[branch]:.0%}" for branch in BRANCHES)
         told.append(f"{share}: {parts}")
     axes[0].invert_yaxis()
-    axes[0].set_ylabel("module")
-    handles = [
-        Patch(fc=COLOURS[b], hatch=h, ec="white", label=b)
-        for b, h in zip(BRANCHES, HATCHES, strict=True)
-    ]
-    fig.legend(
-        handles=handles, loc="outside lower center", ncols=4, fontsize=9, frameon=False
-    )
+    handles, labels = axes[0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside lower center", ncols=4)
     name = both["module"].iloc[-1]
     return Drawing(
         fig, f"Stacked bars, a row per module. In {name}: {'; '.join(told)}."
@@ -429,9 +395,9 @@ def draw_shares(table: pd.DataFrame, lost: pd.DataFrame) -> Drawing:
 
 def draw_heat_maps(image: Tensor, maps: dict[str, Tensor], title: str) -> Drawing:
     """An image (C×S×S uint8) as it is, and under each of some heat maps (h×w)."""
-    fig, axes = figure(2.9, columns=1 + len(maps))
-    show_image(axes[0], image, title.replace(": ", ":\n"), vmin=0, vmax=255)
-    for ax, (method, heat) in zip(axes[1:], maps.items(), strict=True):
+    fig, (left, *axes) = figure(2.9, columns=1 + len(maps))
+    show_image(left, image, title.replace(": ", ":\n"))
+    for ax, (method, heat) in zip(axes, maps.items(), strict=True):
         heatmap.overlay(ax, image, heat)
         ax.set_title(method, fontsize=9)
         heatmap.legend(ax, bool(heat.min() < 0))
@@ -457,11 +423,11 @@ def draw_networks(
             if ax in axes[0]:
                 ax.set_title(method.replace(", ", ",\n"), fontsize=9)
             else:
-                ax.set_xlabel(f"correlation {similar[method]:+.2f}", fontsize=9)
-        row[0].set_ylabel(network, fontsize=9)
+                ax.set_xlabel(f"correlation {similar[method]:+.2f}")
+        row[0].set_ylabel(network)
     colours = ScalarMappable(Normalize(-1, 1), heatmap.EVIDENCE)
     bar = fig.colorbar(colours, ax=axes, ticks=[-1, 0, 1], aspect=40)
-    bar.ax.set_yticklabels(["against", "0", "for"], fontsize=9)
+    bar.ax.set_yticklabels(["against", "0", "for"])
     bar.ax.tick_params(length=0)
     credit(fig)
     told = ", ".join(f"{method} {similar[method]:+.2f}" for method in methods)
@@ -483,8 +449,7 @@ def draw_deletions(curves: dict[str, dict[str, Tensor]]) -> Drawing:
     for ax, (method, orders) in zip(axes[0], curves.items(), strict=True):
         for i, (order, scores) in enumerate(orders.items()):
             away = torch.linspace(0, 100, scores.shape[1])
-            look = {"ms": 3} | series(i)
-            ax.plot(away, scores.mean(0), label=order, **look)
+            ax.plot(away, scores.mean(0), label=order, **series(i))
         ax.set_title(method.replace(", ", ",\n"), fontsize=9)
         ax.set_xticks([0, 50, 100])
         first, *others = (scores.mean().item() for scores in orders.values())
@@ -493,12 +458,9 @@ def draw_deletions(curves: dict[str, dict[str, Tensor]]) -> Drawing:
             + ", ".join(f"{value:.2f}" for value in others)
         )
     axes[0, 0].set_ylabel("score")
-    names = list(next(iter(curves.values())))
     fig.supxlabel("taken away, in percent of the image", fontsize=9)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    fig.legend(
-        handles, labels, loc="outside upper center", ncols=4, fontsize=9, frameon=False
-    )
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    fig.legend(handles, names, loc="outside upper center", ncols=4)
     return Drawing(
         fig,
         f"The score while squares are taken away, in the order of {names[0]} against "
@@ -530,14 +492,12 @@ def draw_cascade(similar: pd.DataFrame) -> Drawing:
     fig, ax = figure(3.2)
     told = []
     for i, (method, values) in enumerate(similar.items()):
-        look = {"ms": 5} | series(i)
-        ax.plot(range(len(values)), values, label=method, **look)
+        ax.plot(values, label=method, **series(i))
         told.append(f"{method} ends at {values.iloc[-1]:+.2f}")
     ax.axhline(0, color=COLOURS["light"], lw=1)
-    ax.set_xticks(range(len(similar)), similar.index, fontsize=9)
     ax.set_xlabel("shuffled from the top down to this stage")
-    ax.set_ylabel("rank correlation with\nthe intact network's map", fontsize=9)
-    fig.legend(loc="outside upper center", ncols=4, fontsize=9, frameon=False)
+    ax.set_ylabel("rank correlation with\nthe intact network's map")
+    fig.legend(loc="outside upper center", ncols=4)
     return Drawing(
         fig,
         f"How alike heat maps stay while weights are shuffled: {', '.join(told)}.",
@@ -554,13 +514,13 @@ def draw_heads(history: pd.DataFrame) -> Drawing:
     for ax, score in zip(axes, ("accuracy", "roc_auc"), strict=True):
         for i, (name, colour) in enumerate(HEADS.items()):
             own = history[history["output"] == name].groupby("epoch")[score].mean()
-            look = {"ls": DASHES[i], "marker": MARKERS[i], "ms": 4}
-            ax.plot(own.index, own, color=COLOURS[colour], label=name, **look)
+            look = {"ls": DASHES[i], "marker": MARKERS[i], "color": COLOURS[colour]}
+            ax.plot(own, label=name, **look)
             told.append(f"{name} {score} {own.iloc[-1]:.3f}")
         ax.set_xlabel("epoch")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        ax.set_title({"roc_auc": "ROC AUC"}.get(score, score), fontsize=10)
-    axes[0].legend(fontsize=9, frameon=False, loc="lower right")
+        ax.set_title({"roc_auc": "ROC AUC"}.get(score, score))
+    axes[0].legend(loc="lower right")
     return Drawing(
         fig, f"Validation scores over the epochs. At the end: {', '.join(told)}."
     )

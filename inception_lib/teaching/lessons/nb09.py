@@ -1,13 +1,15 @@
 """09 · Your own images: answers, crops and views, calibration, uploads."""
 
 import tempfile
+from functools import partial
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from ipywidgets import HTML, FileUpload, IntSlider, ToggleButtons, VBox
+from ipywidgets import HTML, FileUpload, VBox
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from torch import Tensor
@@ -23,10 +25,11 @@ from ..drawing import (
     Drawing,
     figure,
     fixed_layout,
+    log_axis,
     series,
     show_image,
 )
-from ..explorer import explorer
+from ..explorer import Choice, Slider, explorer
 
 GRID = 6  # squares along a side, of which a third are taken away
 
@@ -59,27 +62,25 @@ def without_a_third(
     pictures = pictures.contiguous(memory_format=torch.channels_last)
     logits = run.model.eval()(pictures)
     whole, by_map, *by_chance = contrast(logits, answer).tolist()
-    values = (whole, by_map, sum(by_chance) / len(by_chance))
-    return dict(
-        zip(("whole", "map's third gone", "random third gone"), values, strict=True)
-    )
+    return {
+        "whole": whole,
+        "map's third gone": by_map,
+        "random third gone": sum(by_chance) / len(by_chance),
+    }
 
 
 def _bars(
-    ax: Axes, values: dict[str, float], colours: list[str], digits: int = 2
+    ax: Axes, values: dict[str, float], colours: list[str], digits: int, label: str
 ) -> None:
     """Numbers as bars, each with its name above it, however long that is."""
-    lengths, places = list(values.values()), range(len(values))
     fills = [COLOURS[colour] for colour in colours]
-    ax.barh(places, lengths, color=fills, height=0.4)
-    for place, (name, value) in zip(places, values.items(), strict=True):
-        ax.text(0, place - 0.28, name, fontsize=9)
-        number = f" {value:.{digits}f}"
-        ax.text(max(value, 0), place, number, va="center", fontsize=9)
-    ax.set_yticks([])
-    ax.set_ylim(len(values) - 0.6, -0.7)
-    low, high = min(0, *lengths), max(1, *lengths)
+    ax.barh(range(len(values)), list(values.values()), 0.4, color=fills)
+    for place, (name, value) in enumerate(values.items()):
+        ax.text(0, place - 0.28, name)
+        ax.text(max(value, 0), place, f" {value:.{digits}f}", va="center")
+    low, high = min(0, *values.values()), max(1, *values.values())
     ax.set_xlim(1.05 * low, max(1.25 * high, -low))  # the names begin at 0
+    ax.set(ylim=(len(values) - 0.6, -0.7), yticks=[], xlabel=label)
     ax.axvline(0, color="black", lw=0.8)
     ax.spines["left"].set_visible(False)
 
@@ -92,7 +93,7 @@ def draw_answer(run: Run, picture: Tensor, name: str) -> Drawing:
     probabilities, evidence = explain(run, picture)
     fig, (bare, left, middle, right) = figure(2.4, columns=4)
     fixed_layout(fig, left=0.01, right=0.98, bottom=0.2, top=0.9, wspace=0.15)
-    show_image(bare, picture[0], name, vmin=0, vmax=255)
+    show_image(bare, picture[0], name)
     large = heatmap.enlarged(evidence, picture.shape[-1])
     third = large.quantile(2 / 3).item()  # a line goes around the highest third
     heatmap.overlay(left, picture[0], evidence, outline=third)
@@ -100,19 +101,17 @@ def draw_answer(run: Run, picture: Tensor, name: str) -> Drawing:
     heatmap.legend(left)
     shown = probabilities.topk(min(5, len(probabilities)))
     names = [run.classes[i] for i in shown.indices.tolist()]
-    values = shown.values.tolist()
-    _bars(middle, dict(zip(names, values, strict=True)), ["1x1"] * len(names))
+    values = dict(zip(names, shown.values.tolist(), strict=True))
+    _bars(middle, values, ["1x1"] * len(names), 2, "predicted probability")
     middle.set_xticks([0, 0.5, 1])
-    middle.set_xlabel("predicted probability")
     left_over = without_a_third(run, picture, evidence, int(shown.indices[0]))
     whole, gone, anywhere = left_over.values()
-    _bars(right, left_over, ["1x1", "3x3", "light"], digits=1)
-    right.set_xlabel(f"score of {names[0]!r}")
+    _bars(right, left_over, ["1x1", "3x3", "light"], 1, f"score of {names[0]!r}")
     return Drawing(
         fig,
-        f"{name}: {names[0]} with probability {values[0]:.2f}. Laid over a copy: "
-        "orange where the evidence speaks for this answer, purple against it. Its "
-        f"score is {whole:.1f}, without the third that the map ranks highest "
+        f"{name}: {names[0]} with probability {values[names[0]]:.2f}. Laid over a "
+        "copy: orange where the evidence speaks for this answer, purple against it. "
+        f"Its score is {whole:.1f}, without the third that the map ranks highest "
         f"{gone:.1f}, without any third {anywhere:.1f}.",
     )
 
@@ -130,40 +129,32 @@ def draw_views(table: pd.DataFrame, error: float) -> Drawing:
     for i, (name, rows) in enumerate(groups.items()):
         scores = ["passes", "accuracy", "roc_auc"]
         kinds = rows.groupby("views", sort=False)[scores].mean()
+        kinds.index = kinds.index.str.replace("_", " ")
+        label = f"{name}, averaged" if i else f"{name}, mean"
         look = series(i) | {"ls": ""}
-        for ax, score, bar in zip(axes, scores[1:], (error, None), strict=True):
-            label = f"{name}, averaged" if i else f"{name}, mean"
-            ax.errorbar(
-                kinds["passes"], kinds[score], bar, capsize=3, label=label, **look
-            )
-            for kind, row in kinds.iterrows():
-                # Outside of the bar: above for several networks, below for one.
-                end = row[score] + (1 if i else -1) * (bar or 0)
-                ax.annotate(
-                    str(kind).replace("_", " "),
-                    (row["passes"], end),
-                    xytext=(-4, 4) if i else (4, -4),
-                    textcoords="offset points",
-                    fontsize=8,
-                    color=look["color"],
-                    ha="left" if i else "right",
-                    va="bottom" if i else "top",
-                )
+        # Beside the bar: above for several networks, below for one.
+        place = {"xytext": (-4, 4), "ha": "left", "va": "bottom"}
+        if not i:
+            place = {"xytext": (4, -4), "ha": "right", "va": "top"}
+        for ax, score, bar in zip(axes, scores[1:], (error, 0), strict=True):
+            ax.errorbar(kinds["passes"], kinds[score], bar, label=label, **look)
+            ends = kinds[score] + (bar if i else -bar)
+            for kind, passes, end in zip(
+                kinds.index, kinds["passes"], ends, strict=True
+            ):
+                text = {"fontsize": 8, "color": look["color"], **place}
+                ax.annotate(kind, (passes, end), textcoords="offset points", **text)
         told += [
-            f"{name}, {str(kind).replace('_', ' ')} {row['accuracy']:.3f} and "
-            f"{row['roc_auc']:.3f}"
+            f"{name}, {kind} {row['accuracy']:.3f} and {row['roc_auc']:.3f}"
             for kind, row in kinds.iterrows()
         ]
-    passes = sorted(table["passes"].unique())
-    ticks = [t for t in (1, 2, 4, 8, 16, 32, 64, 128) if t < 1.5 * passes[-1]]
+    most = table["passes"].max()
     for ax, name in zip(axes, ("accuracy", "ROC AUC"), strict=True):
-        ax.set_xscale("log")
-        ax.set_xticks(ticks, [str(tick) for tick in ticks])
-        ax.minorticks_off()
+        log_axis(ax, [t for t in (1, 2, 4, 8, 16, 32, 64, 128) if t < 1.5 * most])
         ax.set_ylabel(f"validation {name}")
         ax.margins(x=0.1, y=0.2)
     axes[1].set_xlabel("forward passes per picture")
-    axes[1].legend(fontsize=8, frameon=False, loc="lower left")
+    axes[1].legend(fontsize=8, loc="lower left")
     return Drawing(
         fig,
         f"Accuracy and ROC AUC against forward passes per picture: {', '.join(told)}.",
@@ -178,24 +169,15 @@ def draw_finetuning(table: pd.DataFrame) -> Drawing:
     told = []
     for i, (way, rows) in enumerate(table.groupby("way", sort=False)):
         scores = rows.groupby("images")["roc_auc"].agg(["mean", "std"])
-        ax.errorbar(
-            scores.index * 1.06 ** (i - 1.5),  # side by side, not on top of each other
-            scores["mean"],
-            scores["std"],
-            capsize=3,
-            label=str(way),
-            **series(i),
-        )
+        sizes = scores.index * 1.06 ** (i - 1.5)  # beside each other
+        ax.errorbar(sizes, scores["mean"], scores["std"], label=str(way), **series(i))
         values = ", ".join(f"{n}: {auc:.2f}" for n, auc in scores["mean"].items())
         told.append(f"{way} {values}")
-    sizes = sorted(table["images"].unique())
-    ax.set_xscale("log")
-    ax.set_xticks(sizes, [str(size) for size in sizes])
-    ax.minorticks_off()
+    log_axis(ax, sorted(table["images"].unique()))
     ax.set_xlabel("images to learn from")
     ax.set_ylabel("validation ROC AUC")
-    ax.set_title("another task, the same number of steps", fontsize=10)
-    ax.legend(fontsize=9, frameon=False)
+    ax.set_title("another task, the same number of steps")
+    ax.legend()
     return Drawing(fig, f"ROC AUC by the number of images: {'; '.join(told)}.")
 
 
@@ -211,19 +193,12 @@ def draw_reliability(answers: dict[str, Tensor], labels: Tensor) -> Drawing:
         off = calibration_error(probabilities, labels)
         # What chance does to a group of this size that is right as often as it says.
         sure, right, count = (table[c] for c in ("confidence", "accuracy", "count"))
-        ax.errorbar(
-            sure,
-            right,
-            (sure * (1 - sure) / count) ** 0.5,
-            capsize=3,
-            **series(i),
-            label=f"{name}: off by {off:.3f} on average",
-        )
+        error = (sure * (1 - sure) / count) ** 0.5
+        label = f"{name}: off by {off:.3f} on average"
+        ax.errorbar(sure, right, error, label=label, **series(i))
+        below = {"transform": ax.get_xaxis_transform(), "color": series(i)["color"]}
         for x, n in zip(sure, count, strict=True):
-            where = {"xy": (x, 0.02 + 0.05 * i), "xycoords": ("data", "axes fraction")}
-            ax.annotate(
-                f"{n}", **where, fontsize=8, color=series(i)["color"], ha="center"
-            )
+            ax.text(x, 0.02 + 0.05 * i, f"{n}", fontsize=8, ha="center", **below)
         groups = ", ".join(
             f"{x:.2f} {y:.2f} of {n}"
             for x, y, n in zip(sure, right, count, strict=True)
@@ -235,10 +210,8 @@ def draw_reliability(answers: dict[str, Tensor], labels: Tensor) -> Drawing:
     ax.set_ylim(bottom - 0.15 * (top - bottom), top)  # room for the numbers
     ax.set_xlabel("how sure it is (largest probability); below: number of images")
     ax.set_ylabel("how often it is right")
-    ax.set_title(
-        "reliability diagram; on the dotted line it is as it says", fontsize=10
-    )
-    ax.legend(fontsize=9, frameon=False, loc="upper left")
+    ax.set_title("reliability diagram; on the dotted line it is as it says")
+    ax.legend(loc="upper left")
     return Drawing(fig, "Accuracy against confidence; " + "; ".join(told) + ".")
 
 
@@ -277,18 +250,10 @@ def draw_crops(
     title = f"{width}×{height}, the {square} square: {len(own)} crops"
     show_image(left, picture, title, extent=(0, width, height, 0))
     for top, x, side in boxes:
-        whole = side == int(scale)
-        left.add_patch(
-            Rectangle(
-                (x, top),
-                side,
-                side,
-                fill=False,
-                ec=COLOURS["3x3" if whole else "5x5"],
-                ls="-" if whole else "--",
-                lw=3 if whole else 2,
-            )
-        )
+        look: dict[str, Any] = {"ec": COLOURS["5x5"], "ls": "--", "lw": 2}
+        if side == int(scale):
+            look = {"ec": COLOURS["3x3"], "ls": "-", "lw": 3}
+        left.add_patch(Rectangle((x, top), side, side, fill=False, **look))
     seen = 100 * coverage(rows, columns, crops)
     middle, corner = seen[rows // 2, columns // 2], seen[0, 0]
     show_image(right, seen, "how often each place is seen", vmin=0, vmax=100)
@@ -304,18 +269,11 @@ def draw_crops(
 
 def browse_crops(picture: np.ndarray) -> VBox:
     """Walk through the paper's crops of a picture (H×W×3 uint8): scale and square."""
-    controls = {
-        "scale": ToggleButtons(options=SCALES, value="320", description="scale"),
-        "square": ToggleButtons(options=SQUARES, value="middle", description="square"),
-    }
-
-    def draw(scale: str, square: str) -> Drawing:
-        return draw_crops(picture, scale, square)
-
-    return explorer(draw, controls, {})
-
-
-SUFFIX = ".picture"  # the content decides the format, not the name
+    return explorer(
+        partial(draw_crops, picture),
+        scale=Choice("scale", SCALES, value="320"),
+        square=Choice("square", SQUARES, value="middle"),
+    )
 
 
 def try_picture(run: Run) -> VBox:
@@ -332,12 +290,16 @@ def try_picture(run: Run) -> VBox:
         if not change["new"]:
             return
         file = change["new"][-1]
-        try:
-            drawing = _answer(run, file["name"], bytes(file["content"]))
-            picture.value = drawing.html()
-            note.value = ""
-        except ValueError as error:
-            note.value = f"<b role='alert'>⚠ {escape(str(error))}</b>"
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "upload")  # the content decides the format, not a name
+            path.write_bytes(file["content"])
+            try:
+                pixels = _pixels(run, path, file["name"])
+            except ValueError as error:
+                note.value = f"<b role='alert'>⚠ {escape(str(error))}</b>"
+                return
+        picture.value = draw_answer(run, pixels, file["name"]).html()
+        note.value = ""
 
     button.observe(answer, "value")
     return VBox([button, note, picture])
@@ -354,18 +316,13 @@ def browse_folder(run: Run, folder: str | Path) -> VBox:
 
     def draw(picture: int) -> Drawing:
         name = names[picture - 1]
-        try:
-            pixels = load_picture(files[name], run.config.image_size)
-        except ValueError as error:
-            raise ValueError(str(error).replace(str(files[name]), name)) from error
-        return draw_answer(run, pixels, name)
+        return draw_answer(run, _pixels(run, files[name], name), name)
 
-    readable = (i for i, name in enumerate(names, 1) if _is_picture(files[name]))
-    first = next(readable, None)
+    first = next((i for i, n in enumerate(names, 1) if _is_picture(files[n])), None)
     if first is None:
         raise ValueError(f"no file in {folder} is a picture: choose another folder")
-    position = IntSlider(first, 1, len(names), description="picture")
-    return explorer(draw, {"picture": position}, {"picture": f"of {len(names)}"})
+    count = len(names)
+    return explorer(draw, picture=Slider("picture", first, 1, count, f"of {count}"))
 
 
 def _is_picture(path: Path) -> bool:
@@ -376,13 +333,9 @@ def _is_picture(path: Path) -> bool:
     return True
 
 
-def _answer(run: Run, name: str, content: bytes):
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "upload" + SUFFIX)
-        path.write_bytes(content)
-        try:
-            pixels = load_picture(path, run.config.image_size)
-        except ValueError as error:
-            # Speak of the reader's file, not of the copy.
-            raise ValueError(str(error).replace(str(path), name)) from error
-    return draw_answer(run, pixels, name)
+def _pixels(run: Run, path: Path, name: str) -> Tensor:
+    """The picture at ``path``; an error speaks of it by the reader's ``name``."""
+    try:
+        return load_picture(path, run.config.image_size)
+    except ValueError as error:
+        raise ValueError(str(error).replace(str(path), name)) from error
