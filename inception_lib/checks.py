@@ -1,9 +1,12 @@
 """What the borders ask of an argument: one sentence each that names it and the rule."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
+from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 MOST_WEIGHTS = 2**31  # of a layer: 8 GB
@@ -22,6 +25,16 @@ def extra(name: str) -> Iterator[None]:
             raise
         message = f'{package} is missing: pip install "inception-lib[{name}]"'
         raise ModuleNotFoundError(message, name=error.name) from error
+
+
+def at_home(path: str | Path) -> Path:
+    """The path with the home folder in place of ~, which a shell leaves in --out=~/run.
+    The name of a file may begin with ~, too: then it stays.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # nobody's home
+        return Path(path)
 
 
 def check_positive(**values: int) -> None:
@@ -62,11 +75,44 @@ def is_number(value: object) -> bool:
 
 
 def check_channels(module: nn.Module, x: Tensor, in_channels: int) -> None:
-    """Raise a ValueError unless ``x`` is an N×in_channels×H×W tensor."""
+    """Raise a ValueError unless ``x`` is an N×in_channels×H×W tensor of floats."""
     if not isinstance(x, Tensor) or x.dim() != 4 or x.shape[1] != in_channels:
         raise ValueError(
             f"{type(module).__name__} expects a tensor of shape N×{in_channels}×H×W, "
-            f"got {shape_of(x)}"
+            f"got {shape_of(x)}{channels_last(x, in_channels)}"
+        )
+    if not x.is_floating_point():
+        raise ValueError(
+            f"{type(module).__name__} expects floating-point numbers, got {x.dtype}: "
+            "bring the pixels into the range that its weights were trained on"
+        )
+
+
+def channels_last(x: object, channels: int) -> str:
+    """What to do about images whose channels come last; "" if they don't."""
+    if isinstance(x, Tensor) and x.dim() == 4 and x.shape[3] == channels:
+        return ", channels last: hand over x.permute(0, 3, 1, 2)"
+    return ""
+
+
+def notice_pixels(x: Tensor) -> None:
+    """Warn if a network is handed pixels of 0 to 255 as they are: what has been brought
+    to a mean near 0, as every network here expects it, has negative numbers, too.
+
+    To look at the numbers is to wait for a GPU, and no number is known while a graph is
+    recorded: both are left out.
+    """
+    recorded = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    if recorded or type(x) is not Tensor or x.device.type != "cpu" or not x.numel():
+        return
+    low, high = x.aminmax()
+    if low >= 0 and high > 16:
+        warnings.warn(
+            f"the images hold values from {low:.3g} to {high:.3g}: these look like "
+            "pixels of 0 to 255, and the network's weights say what they need: "
+            "inception_lib.training.prepare for a run of this library, "
+            "(pixel / 255 - 0.5) / 0.5 for torchvision's",
+            stacklevel=3,
         )
 
 

@@ -223,6 +223,42 @@ def test_interrupted_set_up_says_so_and_is_built_anew(root, error):
     assert not leftover.exists()
 
 
+@pytest.mark.parametrize(
+    "said, words",
+    [
+        ("ERROR: Could not install packages: No space left on device", "disk is full"),
+        ("WARNING: ProxyError('Cannot connect to proxy.')", "HTTPS_PROXY"),
+        ("SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE", "PIP_CERT"),
+        (
+            "WARNING: Retrying after connection broken by 'NewConnectionError('\n"
+            "ERROR: No matching distribution found for torch",
+            "no connection.*PIP_NO_INDEX",
+        ),
+        ("ERROR: No matching distribution found for torch", "PIP_INDEX_URL"),
+        ("ERROR: 401 Error, Credentials not correct for", "PIP_INDEX_URL"),
+        ("PermissionError: [Errno 13] Permission denied", "copy the project"),
+        ("something else", "call it again"),
+    ],
+)
+def test_after_pip_s_own_words_one_sentence_says_what_helps(root, said, words):
+    error = subprocess.CalledProcessError(1, "pip", stderr=said)
+    with pytest.raises(SystemExit, match=words) as caught:
+        install(root, error=error)
+    sentence = str(caught.value)
+    assert sentence.startswith("Set-up could not finish, for the reason above: ")
+    assert sentence.endswith(".") and "\n" not in sentence
+
+
+def test_pip_speaks_for_itself_and_is_heard(capfd, monkeypatch):
+    """Also where it is told to install for the user, which a venv can't."""
+    monkeypatch.setenv("PIP_USER", "1")
+    code = "import os, sys; print('no' + os.environ['PIP_USER'], file=sys.stderr); 1/0"
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        SETUP.call([sys.executable, "-c", code])
+    assert caught.value.stderr.startswith("no0")
+    assert capfd.readouterr().err == caught.value.stderr
+
+
 def test_another_python_or_place_gets_a_new_environment(root):
     install(root)
     state = root / ".venv" / "setup-state.txt"

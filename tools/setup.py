@@ -7,6 +7,7 @@ too old must get far enough to say so.
 import hashlib
 import importlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -95,7 +96,65 @@ def reusable(venv, state, root):
     return state == "" or state.splitlines()[0] == home(root)
 
 
-def install(root, run=subprocess.check_call):
+# What pip writes when it fails, and what helps; the first that fits is said.
+REMEDIES = [
+    (
+        "No space left",
+        "the disk is full: make room (TMPDIR may name another disk for the downloads)",
+    ),
+    (
+        "407 |ProxyError|proxy",
+        "the proxy was in the way: set HTTPS_PROXY=http://user:password@host:port, or "
+        "look at 'pip config list'",
+    ),
+    (
+        "SSLError|CERTIFICATE",
+        "the index has a certificate that this machine doesn't know: set PIP_CERT to "
+        "your organisation's certificate file",
+    ),
+    (
+        "NewConnection|NameResolution|Connect|Network is unreachable|timed out|Timeout",
+        "there is no connection to the package index: connect once, or on a machine "
+        "with a connection 'pip download -d wheels -c constraints.txt "
+        '".[lab,test,site]"\' and here set PIP_FIND_LINKS=wheels PIP_NO_INDEX=1',
+    ),
+    (
+        "No matching distribution|404 |401 |403 ",
+        "the package index lacks a package: 'pip config list' shows an index of your "
+        "own, and PIP_INDEX_URL=https://pypi.org/simple passes it by",
+    ),
+    (
+        "Permission denied|externally-managed",
+        "this folder can't be written: copy the project to one of your own",
+    ),
+]
+
+
+def remedy(said):
+    """What helps against a failure of pip that ``said`` this, as half a sentence."""
+    for pattern, words in REMEDIES:
+        if re.search(pattern, said):
+            return words
+    return "call it again, and it starts afresh"
+
+
+def call(command, **options):
+    """Run a command that speaks for itself; a CalledProcessError holds its stderr."""
+    environment = dict(os.environ, PIP_USER="0")  # a venv has no user's packages
+    said = []
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stderr=pipe, env=environment, **options) as process:
+        for line in process.stderr or ():
+            said.append(line.decode("utf-8", "replace"))
+            sys.stderr.buffer.write(line)
+            sys.stderr.flush()
+    if process.returncode:
+        raise subprocess.CalledProcessError(
+            process.returncode, command, stderr="".join(said)
+        )
+
+
+def install(root, run=call):
     """Bring .venv up to date; ``run`` starts a command and raises if it fails."""
     venv = os.path.join(root, ".venv")
     state_file = os.path.join(venv, "setup-state.txt")
@@ -118,10 +177,10 @@ def install(root, run=subprocess.check_call):
             run([sys.executable, "-m", "venv", venv])
         pip = [python_of(venv), "-m", "pip", "--disable-pip-version-check", "install"]
         run(pip + ["-c", "constraints.txt", "-e", ".[lab,test,site]"], cwd=root)
-    except subprocess.CalledProcessError:
+    except subprocess.CalledProcessError as error:
         raise SystemExit(
-            "Set-up could not finish, for the reason above; call it again, and it "
-            "starts afresh."
+            "Set-up could not finish, for the reason above: %s."
+            % remedy(error.stderr or "")
         ) from None
     except KeyboardInterrupt:
         raise SystemExit("Set-up was interrupted: call it again.") from None

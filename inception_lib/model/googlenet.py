@@ -7,7 +7,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..checks import check_channels, check_flag, check_positive, check_rate, is_number
+from ..checks import (
+    check_channels,
+    check_flag,
+    check_positive,
+    check_rate,
+    is_number,
+    notice_pixels,
+)
 from .inception import BranchWidths, Inception
 from .layers import BasicConv2d, LocalResponseNorm, linear
 
@@ -252,6 +259,8 @@ class GoogLeNet(nn.Module):
 
     def forward(self, x: Tensor) -> GoogLeNetOutputs | Tensor:
         check_channels(self, x, 3)
+        if not self.training:
+            notice_pixels(x)
         smallest = self._smallest_input
         if min(x.shape[-2:]) < smallest:
             raise ValueError(

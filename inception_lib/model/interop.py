@@ -1,6 +1,7 @@
 """Other people's weights: torchvision's GoogLeNet in, ours out."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.hub import download_url_to_file, get_dir
 
-from ..checks import shape_of
+from ..checks import channels_last, shape_of
 from .googlenet import GoogLeNet
 
 __all__ = [
@@ -34,13 +35,21 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 def transform_input(x: Tensor) -> Tensor:
     """From ImageNet's normalisation to the one of the published weights, N×3×H×W.
 
-    Their first layer expects every channel as (pixel − 0.5) / 0.5, with pixels 0…1.
+    Their first layer expects every channel as (pixel − 0.5) / 0.5, with pixels 0…1 in
+    the order red, green, blue. (No number shows that blue came first: OpenCV reads so.)
     ``torchvision.models.googlenet(weights=…)`` takes (pixel − mean) / std of ImageNet
     and changes it silently (``transform_input=True``); here it is a step that you see.
+    Raises ValueError on another shape, and on pixels that have not been normalised.
     """
     if not isinstance(x, Tensor) or x.dim() != 4 or x.shape[1] != 3:
         raise ValueError(
             f"transform_input expects a tensor of shape N×3×H×W, got {shape_of(x)}"
+            f"{channels_last(x, 3)}"
+        )
+    if not torch.compiler.is_compiling() and (found := not_normalised(x)):
+        raise ValueError(
+            f"transform_input expects (pixel - mean) / std of ImageNet, got {found}: "
+            "with pixels of 0 to 1, (pixel - 0.5) / 0.5 is all that the network needs"
         )
     mean, std = (
         x.new_tensor(values)[:, None, None] for values in (IMAGENET_MEAN, IMAGENET_STD)
@@ -48,27 +57,52 @@ def transform_input(x: Tensor) -> Tensor:
     return (x * std + mean - 0.5) / 0.5
 
 
-def from_torchvision(state_dict: Mapping[str, Tensor]) -> GoogLeNet:
+def not_normalised(x: Tensor) -> str:
+    """What images must be whose mean and spread nobody has changed; "" if that can't be
+    seen. Normalised ones have numbers on both sides of 0, none of them large.
+    """
+    if not x.is_floating_point():
+        return f"{x.dtype}, pixels of 0 to 255"
+    if type(x) is not Tensor or x.device.type == "meta" or not x.numel():
+        return ""
+    low, high = (value.item() for value in x.aminmax())
+    if high > 10:
+        return f"values up to {high:.3g}, as of pixels of 0 to 255"
+    if low >= 0 and high <= 1 and high - low > 0.5:
+        return f"values from {low:.2g} to {high:.2g}, pixels of 0 to 1"
+    return ""
+
+
+def from_torchvision(weights: Mapping[str, Any] | nn.Module) -> GoogLeNet:
     """torchvision's GoogLeNet with these weights, as one of ours, in train mode.
 
-    Classes and heads are read from the dict. The outputs are torchvision's, in eval and
+    ``weights`` is a state_dict, a checkpoint that holds one beside other things, or the
+    network itself, perhaps in a wrapper such as ``DataParallel``. Classes and heads are
+    read from it; heads for another number of classes, whose last layers were not
+    exchanged for a new task, are left out. The outputs are torchvision's, in eval and
     in train mode: with batch norm, a 3×3 in the "5×5" branch, a 2×2 fourth pool,
-    dropout 0.2, and heads that pool adaptively, whatever the size of the images. The
-    one thing that is left to the caller is ``transform_input``.
-    Raises TypeError on anything but a dict, ValueError if it isn't torchvision's.
+    dropout 0.2, and heads that pool adaptively, whatever the size of the images. What
+    is left to the caller is to prepare the images: see ``transform_input``.
+    Raises TypeError on anything else, ValueError if it isn't torchvision's GoogLeNet,
+    with what was found.
     """
-    if not isinstance(state_dict, Mapping):
+    if not isinstance(weights, Mapping | nn.Module):
         raise TypeError(
-            "from_torchvision takes a state_dict, as model.state_dict() gives it; got "
-            f"a {type(state_dict).__name__}"
+            "from_torchvision takes a state_dict, as model.state_dict() gives it or "
+            f"torch.load(file, weights_only=True); got a {type(weights).__name__}"
         )
+    state_dict = one_fc(bare(weights))
     last = state_dict.get("fc.weight")
     if not isinstance(last, Tensor) or last.dim() != 2:
         raise ValueError(
             "these are not torchvision's GoogLeNet weights: there is no fc.weight of "
-            "shape classes×1024; take them from the state_dict of the bare model"
+            f"shape classes×1024{other_network(state_dict)}"
         )
     heads = any(name.startswith("aux") for name in state_dict)
+    theirs = state_dict.get("aux1.fc2.weight", last)
+    if heads and isinstance(theirs, Tensor) and len(theirs) != len(last):
+        heads = False
+        state_dict = {k: v for k, v in state_dict.items() if not k.startswith("aux")}
     model = GoogLeNet(len(last), aux_logits=heads, **TORCHVISION)
     for head in (model.aux1, model.aux2):
         if head is not None:
@@ -78,9 +112,84 @@ def from_torchvision(state_dict: Mapping[str, Tensor]) -> GoogLeNet:
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip()
         raise ValueError(
-            f"these are not torchvision's GoogLeNet weights: {first}"
+            "these are not torchvision's GoogLeNet weights: "
+            f"{first}{other_network(state_dict)}"
         ) from error
     return model
+
+
+FIRST = "conv1.conv.weight"
+# A name of a weight, or the beginning of one, that gives a network away.
+OTHERS = {
+    "layer1.": "a ResNet",
+    "Conv2d_1a_3x3.": "an Inception v3",
+    "features.denseblock1.": "a DenseNet",
+    "features.0.0.": "a MobileNet or EfficientNet",
+    "features.0.": "a VGG or an AlexNet",
+    "features.": "a network with its layers in features",
+    "encoder.": "a transformer",
+    "patch_embed.": "a transformer",
+    "blocks.": "a network of timm",
+    "inception_3a": "a GoogLeNet in Caffe's naming",
+}
+
+
+def other_network(state_dict: Mapping[str, Any]) -> str:
+    """For a message: whose weights these seem to be, or which names are there."""
+    for beginning, name in OTHERS.items():
+        if any(beginning in key for key in state_dict):
+            return f"; they seem to be those of {name}"
+    if FIRST in state_dict:
+        return ""
+    names = ", ".join(map(str, list(state_dict)[:3])) or "nothing"
+    return f"; what is there is {names}{', …' if len(state_dict) > 3 else ''}"
+
+
+def bare(weights: Mapping[str, Any] | nn.Module) -> Mapping[str, Any]:
+    """The weights of the one network in a checkpoint, without what wrappers such as
+    DataParallel and torch.compile put before their names. Raises ValueError if there
+    are several.
+    """
+    if isinstance(weights, nn.Module):
+        weights = weights.state_dict()
+    holders = {
+        name: part
+        for name, part in weights.items()
+        if isinstance(part, Mapping | nn.Module)
+    }
+    networks = {name: bare(part) for name, part in holders.items()}
+    found = [name for name, network in networks.items() if FIRST in network]
+    starts = {
+        str(name).removesuffix(FIRST) for name in weights if str(name).endswith(FIRST)
+    }
+    if len(found) + len(starts) > 1:
+        names = ", ".join(repr(name) for name in (*found, *sorted(starts)))
+        raise ValueError(f"there are several networks, {names}: hand over one of them")
+    if starts:
+        (start,) = starts
+        return {
+            k.removeprefix(start): v for k, v in weights.items() if k.startswith(start)
+        }
+    # Else what holds most, to be named as what it is.
+    best = found or sorted(networks, key=lambda name: -len(networks[name]))
+    return networks[best[0]] if best else weights
+
+
+def one_fc(state_dict: Mapping[str, Any]) -> Mapping[str, Any]:
+    """With the last layer under its own name, if it is the one weight of a sequence, as
+    after a dropout: fc.1.weight. Raises ValueError if there are several layers.
+    """
+    inside = [k for k in state_dict if re.fullmatch(r"fc\.\d+\.weight", k)]
+    if len(inside) > 1:
+        raise ValueError(
+            f"the last layer is a sequence of {len(inside)} layers, "
+            f"{', '.join(inside)}: ours is one, so rebuild it on the network "
+            "that the other weights give (fc.weight, fc.bias)"
+        )
+    if not inside:
+        return state_dict
+    start = inside[0].removesuffix("weight")
+    return {k.replace(start, "fc."): v for k, v in state_dict.items()}
 
 
 def to_torchvision(model: GoogLeNet) -> dict[str, Tensor]:

@@ -2,15 +2,31 @@
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cache
 from html import escape
 from typing import Any, NamedTuple
 
-from matplotlib import rcParams
+from matplotlib import font_manager, rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.text import Text
 from seaborn import heatmap
 from torch import Tensor
+
+from ..training.log import tell
+
+# Fonts for other people's names of files and classes: those of these that are there.
+FONTS = (
+    "Noto Sans CJK SC, Noto Sans CJK JP, Noto Sans SC, Noto Sans JP, Noto Sans KR, "
+    "Source Han Sans SC, WenQuanYi Zen Hei, WenQuanYi Micro Hei, Microsoft YaHei, "
+    "SimHei, PingFang SC, Hiragino Sans, Yu Gothic, MS Gothic, IPAexGothic, "
+    "IPAGothic, Malgun Gothic, Apple SD Gothic Neo, NanumGothic, Arial Unicode MS, "
+    "Noto Emoji, Segoe UI Emoji, Symbola"
+).split(", ")
+FONTS = [name for name in FONTS if name in font_manager.get_font_names()]
+rcParams["font.family"] = [*rcParams["font.family"], *FONTS]
 
 # Okabe and Ito's colour-blind-safe palette. A reduction is the lighter tint of its
 # branch.
@@ -71,6 +87,9 @@ class Drawing(NamedTuple):
                 "describe the figure for someone who can't see it, "
                 f"got alt={self.alt!r}"
             )
+        for text in texts(self.figure):
+            text.set_parse_math(False)  # a $ is a $
+            text.set_text(drawable(text.get_text()))
         buffer = io.BytesIO()
         self.figure.savefig(buffer, format="png", dpi=DPI, pil_kwargs=FAST)
         return base64.b64encode(buffer.getvalue()).decode()
@@ -92,6 +111,49 @@ class Drawing(NamedTuple):
 
     def __repr__(self) -> str:
         return "<Drawing>"  # the same on every computer, whatever the figure shows
+
+
+def texts(fig: Figure) -> Iterator[Text]:
+    """All that is written in a figure, except for the numbers on its axes."""
+    yield from fig.texts
+    for ax in fig.axes:
+        yield from (ax.title, ax.xaxis.label, ax.yaxis.label, *ax.texts)
+        if legend := ax.get_legend():
+            yield from legend.get_texts()
+
+
+def drawable(words: str) -> str:
+    """The same, with the code, as \\u732b, of a letter that no font has: an empty box
+    would be the same for all of them.
+    """
+    if words.isascii():
+        return words
+    known = letters()
+    coded = "".join(
+        c if ord(c) in known else c.encode("ascii", "backslashreplace").decode()
+        for c in words
+    )
+    if coded != words:
+        miss_fonts()
+    return coded
+
+
+@cache
+def letters() -> set[int]:
+    """The characters of all the fonts that figures use."""
+    fonts = (
+        font_manager.findfont(FontProperties(family=[name]))
+        for name in rcParams["font.family"]
+    )
+    return set().union(*(font_manager.get_font(f).get_charmap() for f in fonts))
+
+
+@cache  # once is enough
+def miss_fonts() -> None:
+    tell(
+        "no font here has some letters of these names, so figures show their codes: "
+        "install Noto Sans CJK or Noto Emoji, for example"
+    )
 
 
 def figure(
@@ -172,7 +234,11 @@ def show_counts(ax: Axes, matrix: Tensor, classes, columns: str, rows: str) -> N
 
     ``columns`` and ``rows`` say what each of them means.
     """
-    names = {"xticklabels": classes, "yticklabels": classes}
+    names = {"xticklabels": False, "yticklabels": False}
     look = {"cmap": "Blues", "cbar": False, "square": True, "annot_kws": {"size": 14}}
     heatmap(matrix.numpy(), ax=ax, annot=True, fmt="d", **names, **look)
     ax.set(xlabel=columns, ylabel=rows)
+    places = [i + 0.5 for i in range(len(classes))]
+    shown = [drawable(name) for name in classes]
+    ax.set_xticks(places, shown, parse_math=False)
+    ax.set_yticks(places, shown, parse_math=False, rotation="vertical", va="center")

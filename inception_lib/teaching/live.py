@@ -43,28 +43,32 @@ class LiveTraining:
 
 
 def draw_curves(history: pd.DataFrame) -> Drawing:
-    """Two panels over the epochs: losses, and validation accuracy and ROC AUC."""
+    """Two panels over the epochs: losses, and validation accuracy and ROC AUC; without
+    a validation set, the training loss and accuracy.
+    """
     fig, (left, right) = figure(3.2, columns=2)
-    panels = {
-        "validation": (left, history["validation_loss"], 0),
-        "training (three losses / 1.6)": (left, history["loss"] / 1.6, 1),
-        "ROC AUC": (right, history["roc_auc"], 2),
-        "accuracy": (right, history["accuracy"], 1),
-    }
+    measured = "validation_loss" in history
+    panels = {"training (three losses / 1.6)": (left, history["loss"] / 1.6, 1)}
+    if measured:
+        panels = {"validation": (left, history["validation_loss"], 0)} | panels
+        panels["ROC AUC"] = (right, history["roc_auc"], 2)
+    scores = history["accuracy" if measured else "train_accuracy"]
+    panels["accuracy"] = (right, scores, 1)
     for label, (ax, values, i) in panels.items():
         ax.plot(history["epoch"], values, label=label, **series(i))
     left.set_title("cross-entropy (nats)")
     left.legend()
-    right.set_title("on the validation set")
+    kind = "validation" if measured else "training"
+    right.set_title(f"on the {kind} set")
     right.set_ylim(0.45, 1)
     right.legend(loc="lower right")
     for ax in (left, right):
         ax.set_xlabel("epoch")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     last = history.iloc[-1]
+    auc = f", ROC AUC {last.roc_auc:.3f}" if measured else ""
     return Drawing(
         fig,
-        f"Loss and validation scores after {last.epoch:.0f} epochs: training loss "
-        f"{last.loss:.2f}, validation accuracy {last.accuracy:.3f}, "
-        f"ROC AUC {last.roc_auc:.3f}.",
+        f"Loss and {kind} scores after {last.epoch:.0f} epochs: training loss "
+        f"{last.loss:.2f}, {kind} accuracy {scores.iloc[-1]:.3f}{auc}.",
     )

@@ -22,6 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from ..checks import at_home
 from . import distributed
 from .config import TrainingConfig
 from .data import Images
@@ -59,7 +60,7 @@ def hold(
     if isinstance(checkpoint, Checkpoint):
         yield checkpoint
         return
-    path = Path(checkpoint) if checkpoint else None
+    path = at_home(checkpoint) if checkpoint else None
     if resume and not path:
         raise ValueError("resume goes on from a checkpoint: name its file")
     with worker_deaths(), locked(path):

@@ -15,6 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, arg
 
+from ..checks import at_home
 from ..model.googlenet import check_image_size
 from . import distributed, metrics
 from .checkpoint import Checkpoint, hold
@@ -60,6 +61,7 @@ def train(
         out: folder for the results; without it nothing is kept
         resume: continue from the checkpoint in --out
     """
+    out = at_home(out) if out else None
     checkpoint = out / "checkpoint.safetensors" if out else None
     try:
         if resume and out is None:
@@ -123,7 +125,14 @@ def train_and_save(config: TrainingConfig, out: Path | None, held: Checkpoint) -
 
 def read_data(config: TrainingConfig) -> Images:
     """The images that ``config.data`` names."""
-    if config.data == "solar-cells":
+    if config.on_solar_cells:
+        own = Path(config.data)
+        if own.is_dir() and any(path.is_dir() for path in own.iterdir()):
+            raise ValueError(
+                f"--data {own} means the solar cells of this package, but there is a "
+                f"folder of that name here: --data ./{own} trains on its pictures; for "
+                "the package's cells call this from another folder"
+            )
         return solar_cells()
     # A patch of 8 % of the area needs pixels to spare.
     side = config.image_size * (2 if config.augmentation == "paper" else 1)
@@ -185,6 +194,7 @@ def predict(
     trained, files, failed = load_run(run), picture_files(pictures), 0
     if explain:
         check_matplotlib()
+    csv, explain = (at_home(path) if path else None for path in (csv, explain))
     many = len(files) > BATCH  # then a bar, where stderr is a terminal
     bar = tqdm(trained.answers(files), total=len(files), disable=None if many else True)
     with (

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Literal, get_args, get_type_hints
 
+SOLAR_CELLS = "solar-cells"  # the name of the data that this package brings
 KINDS = {bool: "True or False", int: "a whole number", str: "a text"}
 
 
@@ -33,7 +34,7 @@ class TrainingConfig:
     """
 
     # The text below each field is its help on the command line.
-    data: str = "solar-cells"
+    data: str = SOLAR_CELLS
     """solar-cells, or a folder with a subfolder per class"""
     image_size: int = 128
     """side of the training images, in pixels"""
@@ -94,14 +95,19 @@ class TrainingConfig:
         self._check("lr", "positive", self.lr is None or self.lr > 0)
         self._check("weight_decay", "0 or more", (self.weight_decay or 0) >= 0)
         self._check("stage_lr", "above 0 and at most 1", 0 < self.stage_lr <= 1)
-        if self.stream and self.data == "solar-cells":
+        if self.stream and self.on_solar_cells:
             raise ValueError("stream reads a folder: name one with data")
-        if self.split_by == "panel" and self.data != "solar-cells":
+        if self.split_by == "panel" and not self.on_solar_cells:
             raise ValueError("only the solar cells have panels: split_by class")
 
     def _check(self, name: str, rule: str, holds: bool) -> None:
         if not holds:
             raise ValueError(f"{name} must be {rule}, got {getattr(self, name)}")
+
+    @property
+    def on_solar_cells(self) -> bool:
+        """Whether these are the cells of this package, and not a folder of pictures."""
+        return self.data == SOLAR_CELLS
 
     @property
     def peak_lr(self) -> float:
@@ -120,7 +126,7 @@ class TrainingConfig:
         """The test-time views of a run, named as in ``views.VIEWS``: the flips that
         keep the class.
         """
-        automatic = "both" if self.data == "solar-cells" else "horizontal"
+        automatic = "both" if self.on_solar_cells else "horizontal"
         flips = automatic if self.flips == "auto" else self.flips
         return "one" if flips == "none" else flips
 

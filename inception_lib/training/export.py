@@ -1,5 +1,6 @@
 """From a run to files that other programs use: ONNX, torch.export, a model card."""
 
+import io
 import json
 from importlib.util import find_spec
 from itertools import combinations
@@ -9,10 +10,12 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from ..checks import at_home
 from ..model import GoogLeNet
 from ..model.serving import folded
 from .checkpoint import write_file
 from .data import prepare
+from .pictures import shown
 from .run import Run
 
 LARGEST_BATCH = 1024
@@ -68,21 +71,40 @@ def save_for_use(run: Run, folder: str | Path) -> Path:
             f"writing an ONNX file needs {' and '.join(missing)}: "
             'pip install "inception-lib[lab]"'
         )
-    folder = Path(folder)
+    folder, about = at_home(folder), preprocessing(run)
     folder.mkdir(parents=True, exist_ok=True)
-    program = export_program(run)
-    torch.export.save(program, folder / "model.pt2")
-    torch.onnx.export(
+    # First into memory: on a full disk PyTorch would end the process.
+    program, graph = export_program(run), io.BytesIO()
+    torch.export.save(program, graph, extra_files={"preprocessing.json": about})
+    onnx = torch.onnx.export(
         program,
-        f=folder / "model.onnx",
         input_names=["pixels"],
         output_names=["probabilities"],
         dynamo=True,
         verbose=False,
-        external_data=False,  # one file, weights and all
     )
-    write_file(folder / "MODEL_CARD.md", model_card(run).encode())
+    assert onnx is not None
+    onnx.model.metadata_props["preprocessing"] = about
+    card = model_card(run).encode(errors="backslashreplace")
+    write_file(folder / "model.pt2", graph.getvalue())
+    write_file(folder / "model.onnx", onnx.model_proto.SerializeToString())
+    write_file(folder / "MODEL_CARD.md", card)
     return folder
+
+
+def preprocessing(run: Run) -> str:
+    """How a picture file becomes ``pixels``, as JSON: both models carry it."""
+    side = run.config.image_size
+    return json.dumps(
+        {
+            "input": f"pixels: N×{run.channels}×{side}×{side} uint8, 0 to 255",
+            "channels": "grey" if run.channels == 1 else "red, green, blue: not BGR",
+            "size": f"shorter side to {side} (bilinear, antialiased), centre cut out",
+            "normalisation": "none: it is part of the model",
+            "classes": list(run.classes),
+        },
+        ensure_ascii=False,
+    )
 
 
 def model_card(run: Run) -> str:
@@ -91,7 +113,7 @@ def model_card(run: Run) -> str:
     """
     config, side = run.config, run.config.image_size
     scores = run.scores.get("test", {})
-    grey = "grey" if run.channels == 1 else "red, green, blue"
+    grey = "grey" if run.channels == 1 else "red, green, blue, not BGR"
     flips = (
         "" if config.views == "one" else ", averaged over\n  the image and its flips"
     )
@@ -113,11 +135,11 @@ def model_card(run: Run) -> str:
     source = (
         "ELPV solar cells (Buerhop-Lutz et al. 2018, Deitsch et al. 2019 and 2021), "
         "CC BY-NC-SA 4.0: not for commercial use"
-        if config.data == "solar-cells"
-        else f"the folder {Path(config.data).name}"
+        if config.on_solar_cells
+        else f"the folder {shown(Path(Path(config.data).name))}"
     )
     panels = ""
-    if config.data == "solar-cells":
+    if config.on_solar_cells:
         panels = (
             "The test cells come from panels that it has learned from. On whole\n"
             f"  new panels the default recipe falls {NEW_PANELS} (accuracy / ROC AUC)."
@@ -136,7 +158,8 @@ def model_card(run: Run) -> str:
 - **Task**: which of {len(run.classes)} classes: {", ".join(run.classes)}.
 - **Network**: GoogLeNet, arXiv:1409.4842, trained by inception-lib.
 - **Input** `pixels`: N×{run.channels}×{side}×{side} uint8 ({grey}, 0 to 255).
-  The exposure is corrected inside.
+  Scale the picture's shorter side to {side} (antialiased) and cut out the centre. Do
+  nothing else: exposure and range are corrected inside.
 - **Output** `probabilities`: N×{len(run.classes)}, in the order above{flips}. {trust}
 - **Trained on**: {source}.
 - **Settings**: `{settings}`

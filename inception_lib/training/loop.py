@@ -5,6 +5,7 @@ import math
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,7 +30,7 @@ from .checkpoint import (
 from .config import TrainingConfig
 from .data import Images, pixel_std, prepare
 from .forward import ForwardPass, Number, can_record, near, number, record
-from .log import ProgressBar, Writer
+from .log import ProgressBar, Writer, tell
 from .optim import RunningAverage, make_optimizer, make_schedule
 from .run import Run, build_model
 
@@ -95,7 +96,7 @@ def fit(
     or is in use, OSError if it can't be written or a process that reads pictures has
     died, and FloatingPointError if the loss or a weight is no longer a number.
     """
-    config = config or TrainingConfig()
+    config = fitting(config or TrainingConfig(), len(train), report or tell)
     check_sets(train, validation, config)
     steps, sizes = len(train) // config.batch_size, image_sizes(config)
     columns = COLUMNS + (MEASURED if validation else [])
@@ -358,15 +359,34 @@ def measure(run: Run, validation: Images, size: int, precision: str) -> dict:
     }
 
 
+def fitting(
+    config: TrainingConfig, images: int, report: Callable[[str], None]
+) -> TrainingConfig:
+    """The configuration with a batch that ``images`` fill: if they are too few for the
+    one it has, a quarter of them, so that an epoch has four steps.
+    """
+    if images >= config.batch_size:
+        return config
+    parts = distributed.count() * config.accumulate
+    size = max(images // 4, min(images, 4)) // parts * parts
+    if size == 0:
+        raise ValueError(
+            f"{images} training images are too few for {distributed.count()} processes "
+            f"× {config.accumulate} parts of a batch: train on more images"
+        )
+    if distributed.rank() == 0:
+        report(
+            f"{images} training images don't fill a batch of {config.batch_size}: "
+            f"batches of {size}; so few are learned better from the weights of another "
+            "network (--weights RUN --freeze 4)"
+        )
+    return replace(config, batch_size=size)
+
+
 def check_sets(
     train: Images, validation: Images | None, config: TrainingConfig
 ) -> None:
     """Raise a ValueError if these sets can't be trained on with this configuration."""
-    if len(train) < config.batch_size:
-        raise ValueError(
-            f"{len(train)} training images don't fill one batch of "
-            f"{config.batch_size}: choose a smaller batch_size"
-        )
     processes = distributed.count()
     if config.batch_size % (processes * config.accumulate):
         raise ValueError(

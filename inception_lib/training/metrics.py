@@ -11,6 +11,7 @@ from torch import Tensor
 from torchmetrics.functional import classification as tm
 
 from ..checks import check_positive, is_number, shape_of
+from .log import tell
 
 
 def scores(
@@ -148,8 +149,10 @@ def fit_temperature(probabilities: Tensor, targets: Tensor) -> float:
     """The temperature with the smallest cross-entropy, on images that were not trained
     on and are not the test set (Guo et al. 2017, section 4.2).
 
-    ``targets``: N class indices or N×K probabilities. L-BFGS finds its logarithm; the
-    result lies between 1/20 and 20. Raises ValueError if the shapes don't match.
+    ``targets``: N class indices or N×K probabilities. L-BFGS finds its logarithm. Where
+    no temperature is the best, as when every answer is right, or the best is below 1/20
+    or above 20, the data can't tell: it is 1, and a line says so. Raises ValueError if
+    the shapes don't match.
     """
     both = isinstance(probabilities, Tensor) and isinstance(targets, Tensor)
     soft = both and targets.shape == probabilities.shape
@@ -167,7 +170,16 @@ def fit_temperature(probabilities: Tensor, targets: Tensor) -> float:
         return value
 
     optimizer.step(loss)
-    return scale.detach().neg().exp().clamp(0.05, 20).item()
+    temperature = scale.detach().neg().exp().item()
+    all_right = not soft and bool((probabilities.argmax(1) == targets).all())
+    if 0.05 < temperature < 20 and not all_right:
+        return temperature
+    why = "every answer is right" if all_right else "there is no best one in 0.05…20"
+    tell(
+        f"the temperature stays 1: {why} on these {len(targets)} images, so they can't "
+        "tell how sure to be; measure it on more"
+    )
+    return 1.0
 
 
 def check(probabilities: Tensor, labels: Tensor) -> None:

@@ -12,7 +12,7 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from ..checks import check_positive
+from ..checks import at_home, check_positive
 from . import distributed
 
 # Recognised by content, whatever the suffix says. Left out on purpose: PostScript, for
@@ -32,7 +32,7 @@ def load_picture(path: str | Path, image_size: int = 224) -> Tensor:
     be read, with the reason, or if ``image_size`` is not a positive integer.
     """
     check_positive(image_size=image_size)
-    path = Path(path)
+    path = at_home(path)
     if not path.exists():
         raise FileNotFoundError(f"there is no file {shown(path)}: check its name")
     if path.is_dir():
@@ -66,7 +66,7 @@ class PictureFolder:
     """
 
     def __init__(self, path: str | Path):
-        self.root = Path(path)
+        self.root = at_home(path)
         if not self.root.is_dir():
             layout = LAYOUT.format(path=self.root)
             raise FileNotFoundError(f"there is no folder {self.root}\n{layout}")
@@ -105,7 +105,7 @@ class PictureFolder:
         self.files = self.files[indices]
         folders = [file.split(os.fsencode(os.sep), 1)[0] for file in self.files]
         kinds, labels = np.unique(np.array(folders), return_inverse=True)
-        classes = tuple(os.fsdecode(kind) for kind in kinds)
+        classes = tuple(shown(Path(os.fsdecode(kind))) for kind in kinds)
         message = self._skip_message()
         if len(classes) < 2:
             usable = f"only the class {classes[0]!r} has" if classes else "no class has"

@@ -13,12 +13,13 @@ import torch
 from torch import Tensor, nn
 from torchvision.transforms.v2 import functional as TF
 
+from ..checks import at_home, channels_last, shape_of
 from ..model import GoogLeNet, GoogLeNetOutputs, for_serving
 from . import distributed
 from .checkpoint import read_tensors, write_file, write_tensors
 from .config import TrainingConfig
 from .data import Images, prepare, solar_cells, split
-from .pictures import load_picture
+from .pictures import load_picture, shown
 from .views import CROPPING, SHORTER_SIDES, VIEWS, one
 
 BATCH = 64
@@ -56,7 +57,7 @@ class Run:
 
     def __post_init__(self):
         if not self.channels:
-            self.channels = 1 if self.config.data == "solar-cells" else 3
+            self.channels = 1 if self.config.on_solar_cells else 3
 
     def predict(
         self,
@@ -85,6 +86,7 @@ class Run:
         own = distributed.share(len(pictures))
         parts: Iterable[Tensor]
         if isinstance(pictures, Tensor):
+            check_pixels(pictures)
             parts = [pictures[own]]
         elif isinstance(pictures, Sequence):
             files, side = pictures, side_for(views, size)
@@ -135,7 +137,7 @@ class Run:
             if probabilities is not None:
                 row["answer"] = self.classes[int(probabilities.argmax())]
                 row["probability"] = round(probabilities.max().item(), 3)
-            rows[name] = row | {"problem": problem.replace(str(path), name)}
+            rows[name] = row | {"problem": problem.replace(shown(path), name)}
         return pd.DataFrame.from_dict(rows, orient="index")
 
     def answering(
@@ -200,7 +202,7 @@ class Run:
         cell is a defect (notebook 08). For other images a blurred copy, for lack of a
         better idea.
         """
-        if self.config.data == "solar-cells":
+        if self.config.on_solar_cells:
             return mean_cell(self.config)
         spread = image.shape[-1] / 8
         kernel = 2 * int(1.5 * spread) + 1  # no more than the reflection at the edge
@@ -213,6 +215,20 @@ def mean_cell(config: TrainingConfig) -> Tensor:
     train, *_ = split(solar_cells(), config.split_seed, config.split_by)
     mean = train.resized(config.image_size).images.float().mean(0, keepdim=True)
     return mean.round().byte()
+
+
+def check_pixels(images: Tensor) -> None:
+    """Raise a ValueError unless these are pixels: N×1×H×W or N×3×H×W uint8."""
+    if images.dim() != 4 or images.shape[1] not in (1, 3):
+        raise ValueError(
+            f"pictures must be N×1×H×W or N×3×H×W, got {shape_of(images)}"
+            f"{channels_last(images, 3) or channels_last(images, 1)}"
+        )
+    if images.dtype != torch.uint8:
+        raise ValueError(
+            f"pictures must be uint8, pixels of 0 to 255, got {images.dtype}: hand "
+            "over the pixels as they are in the file; the run prepares them itself"
+        )
 
 
 def side_for(views: str, size: int) -> int:
@@ -251,7 +267,7 @@ def picture_files(paths: Paths) -> list[Path]:
     """
     paths = [paths] if isinstance(paths, str | Path) else paths
     files: list[Path] = []
-    for path in map(Path, paths):
+    for path in map(at_home, paths):
         files += files_in(path) if path.is_dir() else [path]
     if not files:
         named = ", ".join(map(str, paths))
@@ -261,13 +277,15 @@ def picture_files(paths: Paths) -> list[Path]:
 
 def folder_files(folder: str | Path) -> list[Path]:
     """``picture_files`` of a folder. Raises FileNotFoundError if there is none."""
-    if not Path(folder).is_dir():
+    if not at_home(folder).is_dir():
         raise FileNotFoundError(f"there is no folder {folder}: check its name")
     return picture_files(folder)
 
 
 def name_in(folder: str | Path, path: Path) -> str:
-    return path.relative_to(folder).as_posix()
+    """How a file in the folder is called, on one line and in UTF-8 whatever it is."""
+    name = path.relative_to(at_home(folder)).as_posix()
+    return name if name.isprintable() else ascii(name)
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -298,7 +316,7 @@ def save_run(run: Run, folder: str | Path, scores: dict | None = None) -> Path:
     Of a network that isn't a GoogLeNet only the weights are kept: to load the run,
     build the network yourself and hand it to ``load_run``.
     """
-    folder = Path(folder)
+    folder = at_home(folder)
     folder.mkdir(parents=True, exist_ok=True)
     info = {
         "config": asdict(run.config),
@@ -323,13 +341,21 @@ def save_run(run: Run, folder: str | Path, scores: dict | None = None) -> Path:
 
 
 def load_run(folder: str | Path, model: nn.Module | None = None) -> Run:
-    """The run that ``save_run`` wrote, its network in eval mode. ``model`` is the
-    network to load the weights into, if it isn't a GoogLeNet of this library.
+    """The run that ``save_run`` wrote, its network in eval mode. ``folder`` may be its
+    model.safetensors, too. ``model`` is the network to load the weights into, if it
+    isn't a GoogLeNet of this library.
 
     Raises FileNotFoundError if there is no run in ``folder``, ValueError if it is
     damaged or its network is of another kind than ``model``.
     """
-    path = Path(folder) / "model.safetensors"
+    path = folder = at_home(folder)
+    if path.suffix in (".pth", ".pt", ".ckpt", ".bin", ".onnx"):
+        raise ValueError(
+            f"{path} is no run of this library: weights of torchvision's GoogLeNet are "
+            "for inception_lib.model.interop.from_torchvision, and then for fit(model=)"
+        )
+    if path.suffix != ".safetensors" or path.is_dir():
+        path = path / "model.safetensors"
     if not path.is_file():
         raise FileNotFoundError(
             f"there is no trained model in {folder}: expected {path.name} there, as "
@@ -352,7 +378,7 @@ def load_run(folder: str | Path, model: nn.Module | None = None) -> Run:
             config,
             tuple(info["classes"]),
             info["pixel_std"],
-            pd.read_csv(history) if history.is_file() else pd.DataFrame(),
+            read_history(history),
             info["interrupted"],
             channels=info.get("channels", 0),  # earlier versions didn't write it
             scores=json.loads(scores.read_text()) if scores.is_file() else {},
@@ -362,3 +388,11 @@ def load_run(folder: str | Path, model: nn.Module | None = None) -> Run:
             f"{folder} doesn't hold a finished run of this library, with its "
             "history.csv: train again, or restore it"
         ) from error
+
+
+def read_history(path: Path) -> pd.DataFrame:
+    """The table of ``save_run``; empty where there is none."""
+    try:
+        return pd.read_csv(path)
+    except (FileNotFoundError, pd.errors.EmptyDataError):
+        return pd.DataFrame()

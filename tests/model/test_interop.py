@@ -139,7 +139,7 @@ def test_a_dict_of_something_else(change, message):
 
 def test_a_model_is_not_a_state_dict():
     with pytest.raises(TypeError, match="takes a state_dict"):
-        interop.from_torchvision(nn.Linear(2, 2))  # type: ignore[arg-type]
+        interop.from_torchvision("googlenet.pth")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="must be a GoogLeNet"):
         interop.to_torchvision(nn.Linear(2, 2))  # type: ignore[arg-type]
 

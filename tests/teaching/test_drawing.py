@@ -87,3 +87,40 @@ def test_nobody_uses_pyplot():
             elif isinstance(node, ast.ImportFrom):
                 names = [f"{node.module}.{alias.name}" for alias in node.names]
             assert not any("pyplot" in name for name in names), path.name
+
+
+@pytest.fixture
+def named():
+    """A figure that says a name in its title, on its ticks and in its legend."""
+
+    def draw(name: str) -> list[str]:
+        fig, (left, right) = drawing.figure(columns=2)
+        left.set_title(name)
+        left.plot([1, 2], label=name)
+        left.legend()
+        drawing.show_counts(right, np.array([[1, 2], [3, 4]]), [name, "b"])
+        drawing.Drawing(fig, f"A picture that is called {name!r}.").png()
+        legend = left.get_legend().get_texts()[0]
+        texts = (left.title, legend, right.get_xticklabels()[0])
+        assert not any(text.get_parse_math() for text in texts)
+        return [text.get_text() for text in texts]
+
+    return draw
+
+
+@pytest.mark.parametrize("name", ["cost_$1_and_$2.png", "$x^$", "a$b", "Ähre × 2"])
+def test_a_name_is_drawn_as_it_is(named, name, capsys):
+    assert named(name) == [name] * 3
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "coded"),
+    [("猫", "\\u732b"), ("🐈 1", "\\U0001f408 1"), ("caf\udce9", "caf\\udce9")],
+)
+def test_a_letter_that_no_font_has_is_its_code(named, name, coded, monkeypatch, capsys):
+    """Said once, and no warning for each: those would be errors here."""
+    monkeypatch.setattr(drawing, "letters", lambda: set(range(128)))
+    drawing.miss_fonts.cache_clear()
+    assert named(name) == named(name) == [coded] * 3
+    assert capsys.readouterr().out.count("no font here has some letters") == 1

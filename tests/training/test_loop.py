@@ -254,11 +254,20 @@ def test_a_loss_that_is_no_number_stops_the_run():
 
 
 def test_sets_that_cannot_be_trained_on():
-    with pytest.raises(ValueError, match="one batch of 8"):
-        fit(stripes(4), None, CONFIG, progress=None)
     other = replace(stripes(8), classes=("a", "b"))
     with pytest.raises(ValueError, match="validation classes"):
         fit(stripes(8), other, CONFIG, progress=None)
+
+
+def test_a_batch_fits_itself_to_a_small_set(tmp_path):
+    """28 pictures, of which 15 are for training, and the default of 64."""
+    said: list[str] = []
+    config = replace(CONFIG, batch_size=64, epochs=1)
+    whole = fit(stripes(15), None, config, progress=None, report=said.append)
+    assert whole.config.batch_size == 4
+    assert said[0].startswith("15 training images don't fill a batch of 64: batches of")
+    with pytest.raises(ValueError, match="1 training images are too few for 1 proc"):
+        fit(stripes(1), None, replace(config, accumulate=2), progress=None)
 
 
 @pytest.mark.parametrize(
