@@ -1,9 +1,12 @@
 """The command: ``inception train``, ``predict`` and ``export``."""
 
+import io
+import os
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import redirect_stderr
 from csv import writer
+from functools import wraps
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -197,14 +200,10 @@ def predict(
     csv, explain = (at_home(path) if path else None for path in (csv, explain))
     many = len(files) > BATCH  # then a bar, where stderr is a terminal
     bar = tqdm(trained.answers(files), total=len(files), disable=None if many else True)
-    with (
-        open(csv, "w", newline="", encoding="utf-8", errors="backslashreplace")
-        if csv
-        else nullcontext() as file
-    ):
-        table = writer(file) if file else None
-        if table:
-            table.writerow(["picture", "answer", *trained.classes, "problem"])
+    how: Any = {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""}
+    with open(csv or os.devnull, "w", **how) as file:
+        table = writer(file)
+        table.writerow(["picture", "answer", *trained.classes, "problem"])
         for path, pixels, probabilities, problem in bar:
             if pixels is None or probabilities is None:
                 failed += 1
@@ -218,8 +217,7 @@ def predict(
                 if explain:
                     evidence = trained.evidence(pixels, torch.tensor([likeliest]))[0]
                     draw_evidence(pixels[0], evidence, map_file(explain, path))
-            if table:
-                table.writerow([path.as_posix(), *row])
+            table.writerow([path.as_posix(), *row])
     return 1 if failed else 0
 
 
@@ -268,16 +266,42 @@ def export(run: Positional[Path], folder: Positional[Path]) -> int:
     return 0
 
 
-def in_words(command: Callable[[], int]) -> int:
+def carry_out(command: Callable[..., int], prog: str, arguments: list[str]) -> int:
     """The exit status of a command; what went wrong is one sentence on stderr."""
+
+    @wraps(command)
+    def with_arguments(*given, **named) -> Callable[[], int]:
+        return lambda: command(*given, **named)
+
+    box = io.StringIO()  # that tyro draws around a mistake
     with any_terminal():
         try:
-            return command()
+            with redirect_stderr(box):
+                run = tyro.cli(with_arguments, prog=prog, args=arguments)
+            return run()
         except SystemExit as done:  # after --help, or an option that doesn't exist
+            if done.code:
+                tell(f"error: {unboxed(box.getvalue())}; see {prog} --help", sys.stderr)
             return int(done.code or 0)
         except (ValueError, OSError, ImportError, FloatingPointError) as error:
             tell(f"error: {error}", sys.stderr)
             return 2
+
+
+def unboxed(box: str) -> str:
+    """The words of tyro's box, without its title, lines and help."""
+    rows = [row.strip("│ ") for row in box.splitlines() if row[:1] not in "╭╰"]
+    if rows[0] == box.splitlines()[0].strip():  # ASCII: a title above a line
+        rows = rows[2:]
+    parts = [""]
+    for row in rows:
+        if row and not row.strip("─-"):
+            parts.append("")
+        else:
+            parts[-1] += f" {row}"
+    said = [" ".join(part.split()) for part in parts]
+    kept = [part for part in said if not part.startswith(("Argument help", "For full"))]
+    return " ".join(kept).removeprefix("Error parsing config: ").rstrip(".")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -285,8 +309,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands: dict[str, Any] = {"train": train, "predict": predict, "export": export}
     name, *rest = (sys.argv[1:] if arguments is None else arguments) or [""]
     if name in commands:
-        prog = f"inception {name}"
-        return in_words(lambda: tyro.cli(commands[name], prog=prog, args=rest))
+        return carry_out(commands[name], f"inception {name}", rest)
     tell(f"usage: inception {{{','.join(commands)}}} ...\n")
     for command, function in commands.items():
         tell(f"  {command:<9}{function.__doc__.splitlines()[0]}")
@@ -296,5 +319,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 def train_main(arguments: list[str] | None = None) -> int:
     """``python -m inception_lib.training``, which is ``inception train``."""
-    name = "python -m inception_lib.training"
-    return in_words(lambda: tyro.cli(train, prog=name, args=arguments))
+    given = sys.argv[1:] if arguments is None else arguments
+    return carry_out(train, "python -m inception_lib.training", given)

@@ -134,9 +134,18 @@ def test_a_temperature_changes_no_answer():
         metrics.with_temperature(p, 0)
 
 
-def test_certain_and_wrong_stays_finite():
-    probabilities, labels = answers(1.0, 5, 10)
-    assert metrics.fit_temperature(probabilities, labels) == 20
+@pytest.mark.parametrize(
+    "given",
+    [
+        answers(1.0, 5, 10),  # certain, and no better than a coin
+        answers(0.7, 0, 3),  # the surer, the worse
+        answers(0.7, 3, 3),
+        answers(0.999, 500, 500),  # perfectly separated
+    ],
+)
+def test_where_the_data_cannot_tell_the_temperature_stays_1(given, capsys):
+    assert metrics.fit_temperature(*given) == 1.0
+    assert "can't tell how sure to be" in capsys.readouterr().out
 
 
 def test_a_difference_counts_where_two_answers_part():
