@@ -234,9 +234,9 @@ def show_counts(ax: Axes, matrix: Tensor, classes, columns: str, rows: str) -> N
 
     ``columns`` and ``rows`` say what each of them means.
     """
-    names = {"xticklabels": False, "yticklabels": False}
     look = {"cmap": "Blues", "cbar": False, "square": True, "annot_kws": {"size": 14}}
-    heatmap(matrix.numpy(), ax=ax, annot=True, fmt="d", **names, **look)
+    look |= {"xticklabels": False, "yticklabels": False}
+    heatmap(matrix.numpy(), ax=ax, annot=True, fmt="d", **look)
     ax.set(xlabel=columns, ylabel=rows)
     places = [i + 0.5 for i in range(len(classes))]
     shown = [drawable(name) for name in classes]

@@ -85,10 +85,9 @@ def save_for_use(run: Run, folder: str | Path) -> Path:
     )
     assert onnx is not None
     onnx.model.metadata_props["preprocessing"] = about
-    card = model_card(run).encode(errors="backslashreplace")
     write_file(folder / "model.pt2", graph.getvalue())
     write_file(folder / "model.onnx", onnx.model_proto.SerializeToString())
-    write_file(folder / "MODEL_CARD.md", card)
+    write_file(folder / "MODEL_CARD.md", model_card(run).encode())
     return folder
 
 
@@ -102,8 +101,7 @@ def preprocessing(run: Run) -> str:
             "size": f"shorter side to {side} (bilinear, antialiased), centre cut out",
             "normalisation": "none: it is part of the model",
             "classes": list(run.classes),
-        },
-        ensure_ascii=False,
+        }
     )
 
 
@@ -112,6 +110,7 @@ def model_card(run: Run) -> str:
     arXiv:1810.03993).
     """
     config, side = run.config, run.config.image_size
+    classes = ", ".join(shown(Path(name)) for name in run.classes)
     scores = run.scores.get("test", {})
     grey = "grey" if run.channels == 1 else "red, green, blue, not BGR"
     flips = (
@@ -155,7 +154,7 @@ def model_card(run: Run) -> str:
     )
     return f"""# Model card
 
-- **Task**: which of {len(run.classes)} classes: {", ".join(run.classes)}.
+- **Task**: which of {len(run.classes)} classes: {classes}.
 - **Network**: GoogLeNet, arXiv:1409.4842, trained by inception-lib.
 - **Input** `pixels`: N×{run.channels}×{side}×{side} uint8 ({grey}, 0 to 255).
   Scale the picture's shorter side to {side} (antialiased) and cut out the centre. Do

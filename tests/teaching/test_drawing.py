@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from IPython.core.formatters import DisplayFormatter
 from matplotlib.colors import to_rgb
 from PIL import Image
@@ -98,7 +99,8 @@ def named():
         left.set_title(name)
         left.plot([1, 2], label=name)
         left.legend()
-        drawing.show_counts(right, np.array([[1, 2], [3, 4]]), [name, "b"])
+        counts = torch.tensor([[1, 2], [3, 4]])
+        drawing.show_counts(right, counts, [name, "b"], "said", "true")
         drawing.Drawing(fig, f"A picture that is called {name!r}.").png()
         legend = left.get_legend().get_texts()[0]
         texts = (left.title, legend, right.get_xticklabels()[0])

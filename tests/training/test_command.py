@@ -91,16 +91,53 @@ def test_a_run_without_an_epoch_leaves_its_folder_as_it_was(
         (["--data", "no_such_folder"], "no_such_folder"),
         (["--resume"], "--resume needs --out"),
         (["--epochs", "0"], "epochs must be at least 1"),
-        (["--epochs", "many"], "'many'"),
+        (["--epochs", "many"], "--epochs: invalid literal for int() with base 10"),
+        (["--epoch", "3"], "Unrecognized options: --epoch, 3 Perhaps you meant"),
         (["--schedule", "linear"], "Expected one of ('cosine', 'paper')"),
         (["--image-size", "40"], "image_size=40 is too small"),
     ],
 )
 def test_a_mistake_is_one_message_without_a_traceback(arguments, sentence, capsys):
     assert main(arguments) == 2
-    error = " ".join(capsys.readouterr().err.replace("│", "").split())
-    assert sentence in error
-    assert "Traceback" not in error
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and sentence in error
+    assert "Traceback" not in error and not set(error) & set("│╭╰─")
+
+
+def test_a_folder_that_is_called_solar_cells_is_not_taken_for_ours(
+    pictures, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "solar-cells").symlink_to(pictures)
+    assert main(["--data", "solar-cells", *FAST]) == 2
+    assert "--data ./solar-cells trains on its pictures" in capsys.readouterr().err
+    read = command.read_data(TrainingConfig(data="./solar-cells", image_size=64))
+    assert read.classes == ("dark", "light")
+
+
+def test_home_is_found_and_any_terminal_is_spoken_to(tmp_path, monkeypatch):
+    """--out=~/run, as the shell leaves it; class names that cp1252 lacks; a full log
+    disk.
+    """
+    monkeypatch.setenv("HOME", str(tmp_path))
+    rng = np.random.default_rng(0)
+    for name in ("кот", "猫", "caf\udce9"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for i in range(8):
+            pixels = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "data" / name / f"{i}.png")
+    said = tmp_path / "said.txt"
+    with open(said, "w", encoding="cp1252") as out, open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", out)
+        monkeypatch.setattr(sys, "stderr", full)
+        assert main(["--data=~/data", "--out=~/run", *FAST]) == 0
+        picture = "~/data/猫/0.png"
+        options = ["--csv=~/answers.csv", "--explain=~/maps"]
+        assert inception(["predict", "~/run", picture, *options]) == 0
+    assert load_run(tmp_path / "run").classes[1:] == ("кот", "猫")
+    assert "\\u043a\\u043e\\u0442" in said.read_text(encoding="cp1252")
+    assert list(pd.read_csv(tmp_path / "answers.csv"))[3:5] == ["кот", "猫"]
+    assert len(list((tmp_path / "maps").rglob("0.png.png"))) == 1
 
 
 def test_a_folder_in_use_is_not_overwritten(pictures, tmp_path, capsys):

@@ -1,5 +1,6 @@
 """The exported files give the run's own answers, in other programs."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +37,44 @@ def test_other_programs_give_the_same_probabilities(run, folder, count):
     torch.testing.assert_close(torch.tensor(found), expected, rtol=0, atol=1e-5)
     program = torch.export.load(folder / "model.pt2").module()
     torch.testing.assert_close(program(pixels), expected, rtol=0, atol=1e-5)
+
+
+def test_both_models_carry_what_the_pixels_must_be(folder):
+    session = onnxruntime.InferenceSession(folder / "model.onnx")
+    carried = session.get_modelmeta().custom_metadata_map["preprocessing"]
+    extra = {"preprocessing.json": ""}
+    torch.export.load(folder / "model.pt2", extra_files=extra)
+    assert extra["preprocessing.json"] == carried
+    about = json.loads(carried)
+    assert about["input"] == "pixels: N×1×64×64 uint8, 0 to 255"
+    assert about["classes"] == ["functional", "defective"]
+
+
+def test_other_pixels_are_refused_by_the_files(folder):
+    session = onnxruntime.InferenceSession(folder / "model.onnx")
+    program = torch.export.load(folder / "model.pt2").module()
+    pixels = torch.rand(2, 1, 64, 64)
+    for wrong in (pixels, (255 * pixels).byte().permute(0, 2, 3, 1)):
+        with pytest.raises(Exception, match="(?i)expect"):
+            session.run(None, {"pixels": wrong.numpy()})
+        with pytest.raises(Exception, match="(?i)expected|guard"):
+            program(wrong)
+
+
+def test_on_a_full_disk_the_old_files_stay(run, tmp_path):
+    names = ["model.pt2", "model.onnx", "MODEL_CARD.md"]
+    for name in names:
+        (tmp_path / name).write_text("old")
+    (tmp_path / "model.pt2.part").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="model.pt2 .No space left.*unchanged; make room"):
+        save_for_use(run, tmp_path)
+    assert [(tmp_path / name).read_text() for name in names] == ["old"] * 3
+
+
+def test_a_class_of_any_name_has_a_card(run):
+    named = replace(run, classes=("caf\udce9", "猫"))
+    assert "'caf\\udce9', 猫" in model_card(named)
+    assert json.loads(export.preprocessing(named).encode())["classes"][1] == "猫"
 
 
 def test_the_card_says_what_a_user_must_know(run, folder):

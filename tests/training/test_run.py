@@ -1,5 +1,7 @@
 """One road from a picture to its probabilities, whoever walks it."""
 
+import os
+import shutil
 from dataclasses import replace
 from itertools import product
 
@@ -15,7 +17,9 @@ from inception_lib.training import (
     image_folder,
     image_stream,
     load_picture,
+    load_run,
     prepare,
+    save_run,
 )
 from inception_lib.training import (
     run as library,
@@ -134,6 +138,46 @@ def test_what_is_no_picture_is_named(run, folder, tmp_path):
     answers = list(run.answers([tmp_path / "a.png", folder / "dark" / "64.png"]))
     assert "a.png can't" in answers[0].problem and answers[0].probabilities is None
     assert answers[1].problem == "" and answers[1].pixels.shape[-2:] == (64, 64)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        (torch.rand(2, 3, 64, 64), "uint8, pixels of 0 to 255, got torch.float32"),
+        (torch.zeros(2, 64, 64, 3).byte(), "channels last: hand over x.permute"),
+        (torch.zeros(3, 64, 64).byte(), "N×3×H×W, got 3×64×64"),
+    ],
+)
+def test_other_numbers_than_pixels_are_refused(run, wrong, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        run.predict(wrong)
+
+
+def test_a_saved_run_is_found_by_folder_by_file_and_at_home(run, tmp_path, monkeypatch):
+    """Without a history, too, and with a class that is no valid UTF-8."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    named = replace(run, classes=("caf\udce9", "猫"))
+    assert save_run(named, "~/mine") == tmp_path / "mine"
+    for place in ("~/mine", tmp_path / "mine" / "model.safetensors"):
+        loaded = load_run(place)
+        assert loaded.classes == named.classes and loaded.history.empty
+    for name in ("weights.pth", "model.pt"):
+        with pytest.raises(ValueError, match=f"{name} is no run .*from_torchvision"):
+            load_run(tmp_path / name)
+
+
+def test_a_file_of_any_name_is_answered(run, folder, tmp_path, monkeypatch):
+    """Undecodable bytes, a dollar, a new line, ~ for the home folder."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in (b"caf\xe9.png", b"a\nb.png", b"$1.png"):
+        path = os.fsdecode(os.fsencode(tmp_path) + b"/" + name)
+        shutil.copy(folder / "dark" / "64.png", path)
+    table = run.answer_folder("~")
+    names = ["$1.png", "'a\\nb.png'", "'caf\\udce9.png'"]
+    assert list(table.index) == names and (table["problem"] == "").all()
+    assert table.to_html().encode()
+    nb09.browse_folder(run, "~")
+    assert len(run.predict("~")) == 3
 
 
 def test_grey_is_what_a_grey_run_sees(run):
