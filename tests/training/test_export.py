@@ -72,8 +72,8 @@ def test_on_a_full_disk_the_old_files_stay(run, tmp_path):
 
 
 def test_a_class_of_any_name_has_a_card(run):
-    named = replace(run, classes=("caf\udce9", "猫"))
-    assert "'caf\\udce9', 猫" in model_card(named)
+    named = replace(run, classes=("x\udce9", "猫"))
+    assert "'x\\udce9', 猫" in model_card(named)
     assert json.loads(export.preprocessing(named).encode())["classes"][1] == "猫"
 
 
