@@ -118,7 +118,7 @@ def from_torchvision(weights: Mapping[str, Any] | nn.Module) -> GoogLeNet:
     return model
 
 
-FIRST = "conv1.conv.weight"
+FIRST = "inception3a.branch1.conv.weight"  # only a GoogLeNet has it
 # A name of a weight, or the beginning of one, that gives a network away.
 OTHERS = {
     "layer1.": "a ResNet",
@@ -126,7 +126,6 @@ OTHERS = {
     "features.denseblock1.": "a DenseNet",
     "features.0.0.": "a MobileNet or EfficientNet",
     "features.0.": "a VGG or an AlexNet",
-    "features.": "a network with its layers in features",
     "encoder.": "a transformer",
     "patch_embed.": "a transformer",
     "blocks.": "a network of timm",
@@ -137,7 +136,7 @@ OTHERS = {
 def other_network(state_dict: Mapping[str, Any]) -> str:
     """For a message: whose weights these seem to be, or which names are there."""
     for beginning, name in OTHERS.items():
-        if any(beginning in key for key in state_dict):
+        if any(f".{beginning}" in f".{key}" for key in state_dict):
             return f"; they seem to be those of {name}"
     if FIRST in state_dict:
         return ""

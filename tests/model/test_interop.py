@@ -7,6 +7,7 @@ from urllib.error import URLError
 import pytest
 import torch
 from torch import nn
+from torchvision import models
 from torchvision.models import GoogLeNet_Weights, googlenet
 
 from inception_lib import GoogLeNet
@@ -115,6 +116,51 @@ def test_what_torchvision_cannot_hold(form):
         interop.to_torchvision(GoogLeNet(2, aux_logits=False, **(fits | form)))
 
 
+def prefixed(start: str, state: dict) -> dict:
+    return {start + name: value for name, value in state.items()}
+
+
+WRAPPERS = {
+    "the network": lambda model: model,
+    "DataParallel": lambda model: nn.DataParallel(model).state_dict(),
+    "compiled": lambda model: prefixed("_orig_mod.", model.state_dict()),
+    "both": lambda model: prefixed("module._orig_mod.", model.state_dict()),
+    "a training's checkpoint": lambda model: {
+        "epoch": 3,
+        "state_dict": prefixed("module.", model.state_dict()),
+        "optimizer": torch.optim.SGD(model.parameters()).state_dict(),
+    },
+    "Lightning's": lambda model: {
+        "state_dict": prefixed("model.", model.state_dict()) | {"loss.weight": 1}
+    },
+    "a network in a dict": lambda model: {"model": model, "args": {"lr": 1}},
+    "an average": lambda model: torch.optim.swa_utils.AveragedModel(model).state_dict(),
+}
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_a_checkpoint_as_people_have_it(wrapper):
+    model = theirs().eval()
+    mine = interop.from_torchvision(WRAPPERS[wrapper](model)).eval()
+    x = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        close(mine(x), model(x))
+    assert mine.aux1.fc2.out_features == 7
+
+
+@pytest.mark.parametrize("dropout", [False, True])
+def test_a_network_whose_last_layer_was_exchanged(dropout):
+    """The usual fine-tuning: its heads still know the 1,000 classes, so they go."""
+    model, last = theirs(1000), nn.Linear(1024, 3)
+    model.fc = nn.Sequential(nn.Dropout(0.3), last) if dropout else last
+    model.eval()
+    mine = interop.from_torchvision(model.state_dict()).eval()
+    x = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        close(mine(x), model(x))
+    assert mine.aux1 is None and mine.fc.out_features == 3
+
+
 def broken(change) -> dict:
     state = theirs(aux_logits=False).state_dict()
     change(state)
@@ -129,12 +175,78 @@ def broken(change) -> dict:
         (lambda s: s.update(more=torch.zeros(1)), 'Unexpected key.*"more"'),
         (lambda s: s.update({"conv1.bn.bias": torch.zeros(3)}), "conv1.bn.bias"),
         (lambda s: s.update({"fc.weight": torch.zeros(3, 9)}), "fc.weight"),
+        (lambda s: s.clear(), "there is no fc.weight .*; what is there is nothing"),
     ],
 )
 def test_a_dict_of_something_else(change, message):
     with pytest.raises(ValueError, match=f"not torchvision's.*{message}") as caught:
         interop.from_torchvision(broken(change))
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("build", "name"),
+    [
+        ("resnet18", "a ResNet"),
+        ("vgg11", "a VGG or an AlexNet"),
+        ("inception_v3", "an Inception v3"),
+        ("densenet121", "a DenseNet"),
+        ("mobilenet_v2", "a MobileNet or EfficientNet"),
+        ("vit_b_16", "a transformer"),
+    ],
+)
+def test_another_network_is_named(build, name):
+    with torch.device("meta"), warnings.catch_warnings(action="ignore"):
+        state = getattr(models, build)().state_dict()
+    for given in (state, {"state_dict": prefixed("module.", state), "epoch": 1}):
+        with pytest.raises(ValueError, match=f"they seem to be those of {name}$"):
+            interop.from_torchvision(given)
+
+
+def test_what_is_not_clear_is_asked_back():
+    state = theirs(aux_logits=False).state_dict()
+    for given, names in (
+        ({"model": state, "ema": state}, "'model', 'ema'"),
+        (prefixed("a.", state) | prefixed("b.", state), "'a.', 'b.'"),
+    ):
+        with pytest.raises(ValueError, match=f"several networks, {names}: hand over"):
+            interop.from_torchvision(given)
+    last = {f"fc.{i}.weight": torch.zeros(1024, 1024) for i in (0, 2)}
+    with pytest.raises(ValueError, match="2 layers, fc.0.weight, fc.2.weight: ours is"):
+        interop.from_torchvision({k: state[k] for k in state if k[:2] != "fc"} | last)
+
+
+# --- pixels of another range or order -------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("x", "sentence"),
+    [
+        (torch.zeros(1, 8, 8, 3), "channels last: hand over x.permute"),
+        (torch.zeros(1, 3, 8, 8).byte(), "got torch.uint8, pixels of 0 to 255"),
+        (255 * torch.rand(1, 3, 8, 8), "as of pixels of 0 to 255"),
+        (torch.rand(1, 3, 8, 8), "pixels of 0 to 1"),
+    ],
+)
+def test_pixels_that_are_not_normalised_are_refused(x, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        interop.transform_input(x)
+
+
+def test_a_network_notices_pixels_as_they_are(network):
+    model = network(image_size=64).eval()
+    pixels = 255 * torch.rand(1, 3, 64, 64)
+    with pytest.warns(UserWarning, match="these look like pixels of 0 to 255"):
+        model(pixels)
+    with pytest.raises(ValueError, match="expects floating-point numbers, got torch.u"):
+        model(pixels.byte())
+    with pytest.raises(ValueError, match="channels last: hand over x.permute"):
+        model(pixels.permute(0, 2, 3, 1))
+    for fine in (pixels - 128, pixels / 255, pixels[:0]):
+        model(fine)
+    # A graph holds no look at the numbers.
+    graph = torch.export.export(model, (pixels,)).graph
+    assert "aminmax" not in str(graph)
 
 
 def test_a_model_is_not_a_state_dict():
