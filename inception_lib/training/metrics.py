@@ -156,7 +156,8 @@ def fit_temperature(probabilities: Tensor, targets: Tensor) -> float:
     """
     both = isinstance(probabilities, Tensor) and isinstance(targets, Tensor)
     soft = both and targets.shape == probabilities.shape
-    check(probabilities, targets.argmax(1) if soft else targets)
+    labels = targets.argmax(1) if soft else targets
+    check(probabilities, labels)
     logits = _log(probabilities).double()
     if targets.is_floating_point():
         targets = targets.double()
@@ -171,7 +172,8 @@ def fit_temperature(probabilities: Tensor, targets: Tensor) -> float:
 
     optimizer.step(loss)
     temperature = scale.detach().neg().exp().item()
-    all_right = not soft and bool((probabilities.argmax(1) == targets).all())
+    certain = not soft or bool((targets.max(1).values == 1).all())
+    all_right = certain and bool((probabilities.argmax(1) == labels).all())
     if 0.05 < temperature < 20 and not all_right:
         return temperature
     why = "every answer is right" if all_right else "there is no best one in 0.05…20"
