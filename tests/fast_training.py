@@ -1,8 +1,9 @@
-"""Cuts every training short, for tests of everything around it.
+"""Cuts every training and measurement short, for tests of everything around it.
 
 A notebook's kernel runs this file before the first cell if PYTHONSTARTUP names it: then
-``fit`` trains for one epoch of at most 8 batches at 64 pixels or less, and the networks
-of 07 to 09 lie in folders of their own, where nobody takes them for trained ones.
+``fit`` trains for one epoch of at most 4 batches at 64 pixels or less and validates on
+about 64 images, what is timed takes one turn instead of several, and the networks of 07
+to 09 lie in folders of their own, where nobody takes them for trained ones.
 ``fit.__wrapped__`` is the whole training.
 """
 
@@ -12,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from inception_lib import training
+from inception_lib.analysis import speed
 from inception_lib.teaching import trained
 from inception_lib.training import TrainingConfig, loop
 
-BATCHES, SIDE = 8, 64
+BATCHES, VALIDATION, SIDE = 4, 64, 64
+whole_interleaved = speed.interleaved
 whole_fit, whole_trained_run, whole_keep = loop.fit, trained.trained_run, trained.keep
 places: tuple[Any, ...] = (loop, training, trained)
 
@@ -26,7 +29,15 @@ def short_fit(train, validation=None, config=None, *arguments, **options):
     side = min(config.image_size, SIDE)
     config = replace(config, epochs=1, image_size=side, grow=False)
     few = train.subset(slice(BATCHES * config.batch_size))
+    if validation is not None:
+        step = max(1, len(validation) // VALIDATION)
+        validation = validation.subset(slice(None, None, step))
     return whole_fit(few, validation, config, *arguments, **options)
+
+
+@wraps(speed.interleaved)
+def one_turn(tasks, rounds):
+    return whole_interleaved(tasks, min(rounds, 1))
 
 
 def elsewhere(folder):
@@ -46,4 +57,5 @@ def keep_elsewhere(run, folder):
 
 for module in places:
     module.fit = short_fit
+speed.interleaved = one_turn
 trained.trained_run, trained.keep = trained_elsewhere, keep_elsewhere
