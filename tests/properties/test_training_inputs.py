@@ -62,6 +62,7 @@ def right(f) -> st.SearchStrategy:
 def test_every_right_configuration_is_kept_as_it_is(options):
     cells = options["data"] == "solar-cells"
     options["stream"] &= not cells  # reads a folder
+    options["batch_size"] *= 2 * options["accumulate"]  # two images in a part
     options["split_by"] = options["split_by"] if cells else "class"
     config = TrainingConfig(**options)
     assert vars(config) == options
@@ -87,7 +88,7 @@ def is_right(name: str, value) -> bool:
     if type(value) is not type(f.default):
         return False
     if name in COUNTS:
-        return value >= 1
+        return value >= 1 and (name != "accumulate" or DEFAULT.batch_size % value == 0)
     return 0 <= value < 2**32 if "seed" in name else True
 
 

@@ -5,7 +5,6 @@ import re
 import socket
 import subprocess
 import sys
-from dataclasses import replace
 
 import psutil
 import pytest
@@ -264,9 +263,6 @@ def test_running_statistics_become_the_mean_of_all_processes(monkeypatch):
 
 
 def test_a_batch_that_does_not_divide_is_refused(monkeypatch):
-    config = replace(CONFIG, accumulate=3)
-    with pytest.raises(ValueError, match="1 processes × 3 parts"):
-        loop.check_sets(stripes(8), None, config)
     monkeypatch.setattr(distributed, "count", lambda: 3)
     with pytest.raises(ValueError, match="3 processes × 1 parts"):
         loop.check_sets(stripes(8), None, CONFIG)

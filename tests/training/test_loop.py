@@ -259,6 +259,34 @@ def test_sets_that_cannot_be_trained_on():
         fit(stripes(8), other, CONFIG, progress=None)
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (
+            {"batch_size": 8, "accumulate": 3},
+            "that divides the batch_size, 8, got 3",
+        ),
+        (
+            {"batch_size": 2, "accumulate": 4},
+            "that divides the batch_size, 2, got 4",
+        ),
+        ({"batch_size": 8, "accumulate": 8, "aux": False}, "8 parts are single images"),
+        ({"batch_size": 1, "aux": False, "image_size": 96}, "at 60 pixels the last"),
+    ],
+)
+def test_parts_that_cannot_be_trained_on_are_refused_at_once(options, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        TrainingConfig(**{"image_size": 62} | options)
+
+
+def test_single_images_train_where_a_map_has_more_places():
+    """The limit is that of the network: a place less, and batch norm refuses."""
+    config = TrainingConfig(
+        image_size=63, epochs=1, batch_size=1, aux=False, grow=False, lr=1e-4
+    )
+    fit(stripes(2), None, config, progress=None)
+
+
 def test_a_batch_fits_itself_to_a_small_set(tmp_path):
     """28 pictures, of which 15 are for training, and the default of 64."""
     said: list[str] = []
