@@ -1,13 +1,14 @@
 """Explorers are driven as a reader drives them, without a browser."""
 
+import pytest
 import torch
 from ipywidgets import BoundedIntText, IntSlider, ToggleButtons
 from widgets import alt, notes, parts
 
 from inception_lib.teaching.drawing import Drawing, figure
-from inception_lib.teaching.explorer import Slider
+from inception_lib.teaching.explorer import Slider, check_lengths
 from inception_lib.teaching.explorer import explorer as explore
-from inception_lib.teaching.lessons import nb01
+from inception_lib.teaching.lessons import nb01, nb03, nb07, nb08
 
 
 def test_a_moved_slider_draws_anew_and_its_box_follows():
@@ -61,14 +62,6 @@ def test_the_picture_keeps_its_place_while_it_is_replaced():
     assert 'width="800" height="460" decoding="sync"' in html
 
 
-def test_an_explorer_without_presets_has_no_buttons():
-    def draw(n):
-        return Drawing(figure()[0], f"a picture of the number {n}")
-
-    explorer = explore(draw, n=Slider("n", 1, 1, 3, ""))
-    assert parts(explorer, ToggleButtons) == []
-
-
 def test_a_preset_that_is_refused_says_so_beside_the_buttons():
     def draw(n):
         if n == 3:
@@ -83,3 +76,25 @@ def test_a_preset_that_is_refused_says_so_beside_the_buttons():
     assert "3 is too many" in notes(explorer)[0] and alt(explorer).endswith("1")
     buttons.value = "two"
     assert notes(explorer) == ["", ""] and alt(explorer).endswith("2")
+
+
+IMAGES, NAMES = torch.zeros(3, 1, 8, 8).byte(), ["one", "two", "three"]
+HEAT = torch.zeros(3, 2, 2)
+BROWSERS = {
+    nb03.browse_activation_maps: (IMAGES, HEAT, NAMES),
+    nb07.browse_predictions: (IMAGES, torch.rand(3, 2), torch.tensor([0, 1, 1]), NAMES),
+    nb08.browse_features: (IMAGES, {"conv1": torch.zeros(3, 64, 2, 2)}, NAMES),
+    nb08.browse_attributions: (IMAGES, {"trained": {"one": HEAT}}, {}, NAMES),
+}
+
+
+@pytest.mark.parametrize("browse", BROWSERS)
+def test_lengths_that_differ_and_nothing_at_all_are_refused(browse):
+    images, *middle, names = BROWSERS[browse]
+    classes = [["no", "yes"]] if browse is nb07.browse_predictions else []
+    with pytest.raises(ValueError, match="the same number of each"):
+        browse(images[1:], *middle, *classes, names)
+    with pytest.raises(ValueError, match="the same number of each"):
+        browse(images, *middle, *classes, names[1:])
+    with pytest.raises(ValueError, match="at least one"):
+        check_lengths(images[:0], [])

@@ -5,10 +5,9 @@ import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
-from ipywidgets import BoundedIntText, IntSlider
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
-from widgets import alt, notes, parts, rectangles
+from widgets import rectangles
 
 from inception_lib.teaching.lessons import nb01
 
@@ -26,14 +25,35 @@ def live(layer, channels, map_size):
 def test_both_routes_cost_what_live_layers_do(c_in, c_out, k, width, map_size):
     form = {"padding": k // 2, "bias": False}
     direct = live(nn.Conv2d(c_in, c_out, k, **form), c_in, map_size)
-    layers = nn.Conv2d(c_in, width, 1, bias=False), nn.Conv2d(width, c_out, k, **form)
-    pair = live(nn.Sequential(*layers), c_in, map_size)
+    first, second = (
+        nn.Conv2d(c_in, width, 1, bias=False),
+        nn.Conv2d(width, c_out, k, **form),
+    )
+    pair = live(nn.Sequential(first, second), c_in, map_size)
     figure, told = nb01.draw_bottleneck(c_in, c_out, k, width, map_size)
     assert f"has {direct[0]:,} weights" in told and f"= {pair[0]:,}:" in told
     assert f"Multiply-adds: {direct[1]:,} and {pair[1]:,}." in told
     shown = [t.get_text() for t in figure.axes[0].texts]
     assert f"places = {direct[1]:,} multiply-adds" in shown[2]
     assert f"places = {pair[1]:,} multiply-adds" in shown[3]
+    lengths = [bar.get_width() for bar in rectangles(figure.axes[0])]
+    weights = [first.weight.numel(), second.weight.numel()]
+    assert lengths == [direct[0], *weights]
+    assert f"1×1: {weights[0]:,}  + " in shown[1]
+
+
+# 4 -> 4 channels: 4·4 = 16; through 2 channels: 4·2 + 2·4 = 16
+@pytest.mark.parametrize(
+    "shape, verdict",
+    [
+        ((512, 64, 5, 24), "16.2 times fewer"),
+        ((512, 64, 5, 387), "times fewer"),
+        ((512, 64, 5, 388), "costs more"),
+        ((4, 4, 1, 2), "exactly as many"),
+    ],
+)
+def test_the_title_says_which_one_is_cheaper(shape, verdict):
+    assert verdict in nb01.draw_bottleneck(*shape).figure.get_suptitle()
 
 
 @pytest.mark.parametrize("c_in, c_out, k, width, map_size", SHAPES)
@@ -52,41 +72,6 @@ def test_the_blocks_are_as_wide_as_their_channels():
     figure, _ = nb01.draw_bottleneck(6, 5, 3, 2)
     widths = [p.get_width() for p in rectangles(figure.axes[2])]
     assert np.divide(widths, widths[0]) * 6 == pytest.approx([6, 5, 6, 2, 5])
-
-
-def test_the_map_changes_the_multiply_adds_and_not_the_saving():
-    explorer = nb01.explore_bottleneck()
-    before = alt(explorer)
-    parts(explorer, IntSlider)[4].value = 28
-    after = alt(explorer)
-    assert "160,563,200" in before and "642,252,800" in after
-    assert "16.2 times fewer" in before and "16.2 times fewer" in after
-
-
-def test_the_example_of_the_paper_is_drawn_with_its_numbers():
-    figure, text = nb01.draw_bottleneck(512, 64, kernel_size=5, width=24)
-    assert "819,200" in text and "50,688" in text and "16.2 times fewer" in text
-    shown = [t.get_text() for t in figure.axes[0].texts]
-    assert shown[:2] == ["5×5: 819,200", "1×1: 12,288  +  5×5: 38,400  =  50,688"]
-
-
-@pytest.mark.parametrize("width, costs_more", [(387, False), (388, True)])
-def test_above_the_break_even_width_the_title_says_that_it_costs_more(
-    width, costs_more
-):
-    figure, _ = nb01.draw_bottleneck(512, 64, 5, width)
-    assert ("costs more" in figure.get_suptitle()) == costs_more
-
-
-def test_equal_costs_are_called_equal():
-    # 4 -> 4 channels: 4·4 = 16; through 2 channels: 4·2 + 2·4 = 16
-    assert "exactly as many" in nb01.draw_bottleneck(4, 4, 1, 2)[1]
-
-
-def test_bars_are_as_long_as_the_weights():
-    figure, _ = nb01.draw_bottleneck(6, 5, 3, 2)
-    lengths = [bar.get_width() for bar in rectangles(figure.axes[0])]
-    assert lengths == [9 * 6 * 5, 6 * 2, 9 * 2 * 5]
 
 
 @pytest.fixture(scope="module")
@@ -117,33 +102,14 @@ def test_a_squeezed_picture_is_the_best_of_its_rank(lesson):
     assert f"Over all cells the error is {100 * rest:.1f} percent" in told
 
 
-def test_through_all_channels_nothing_is_lost(lesson):
+def test_through_all_channels_nothing_is_lost_and_more_are_refused(lesson):
     _, maps, directions, errors = lesson
     figure, told = nb01.draw_squeezed(maps, directions, errors, 16, cell=0)
     lost = np.asarray(figure.axes[2].images[0].get_array())
     assert abs(lost).max() < 1e-5
     assert "0.0 percent of the cell" in told
-
-
-@pytest.mark.parametrize("channels", [0, 17])
-def test_a_bottleneck_wider_than_its_input_is_refused(lesson, channels):
-    _, maps, directions, errors = lesson
     with pytest.raises(ValueError, match="1 to 16 of them"):
-        nb01.draw_squeezed(maps, directions, errors, channels, cell=0)
-
-
-def test_the_explorer_of_squeezed_pictures_follows_its_controls(lesson):
-    explorer = nb01.explore_squeezed(*lesson[1:])
-    channels, cell = parts(explorer, IntSlider)
-    assert alt(explorer).startswith("Cell 0 whole, through 8 channels of 16")
-    channels.value, cell.value = 1, 3
-    assert alt(explorer).startswith("Cell 3 whole, through 1 channel of 16")
-    for slider in (channels, cell):
-        for value in (slider.min, slider.max):
-            slider.value = value
-            assert notes(explorer) == ["", ""]
-    parts(explorer, BoundedIntText)[0].value = 5
-    assert channels.value == 5
+        nb01.draw_squeezed(maps, directions, errors, 17, cell=0)
 
 
 def test_error_curves_put_the_crosses_at_their_share(lesson):

@@ -104,12 +104,6 @@ def test_bars_are_as_long_as_the_multiply_adds():
     assert [length / max(found) for length in found] == pytest.approx(shares)
 
 
-@pytest.mark.parametrize("field", SMALL)
-def test_a_number_below_1_is_refused(field):
-    with pytest.raises(ValueError, match="must be a positive integer"):
-        nb02.draw_module(**SMALL | {field: 0})
-
-
 @pytest.fixture
 def redraws(monkeypatch):
     """The arguments of each redraw."""

@@ -4,16 +4,12 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
-from widgets import rectangles
+from widgets import rectangles, texts
 
 from inception_lib import GoogLeNet
 from inception_lib.analysis import costs
 from inception_lib.teaching import drawing
 from inception_lib.teaching.lessons import nb05
-
-
-def texts(figure) -> list[str]:
-    return [text.get_text() for ax in figure.axes for text in ax.texts]
 
 
 def blocks(figure, kind: str) -> list[Rectangle]:

@@ -52,19 +52,6 @@ def test_few_cells_are_no_error_and_none_is_said():
         nb06.draw_page(data, "1", "poly", 50)
 
 
-def test_the_explorer_leafs_and_keeps_the_picture_when_there_is_none():
-    widget = nb06.browse_cells(solar_cells().subset([0, 3]))  # monocrystalline: 1 and 0
-    experts, cell_type, leaf = (row.children[0] for row in widget.children[:3])
-    assert (experts.description, leaf.description) == ("experts say", "leaf to")
-    picture = widget.children[-1]
-    experts.value = "1"
-    assert "mono cells with probability 1: cell 0001" in picture.value
-    before = picture.value
-    cell_type.value = "poly"
-    assert "there is no poly cell" in widget.children[1].children[-1].value
-    assert picture.value == before
-
-
 def test_the_counts_are_the_published_ones():
     fig, _ = nb06.draw_counts(solar_cells())
     widths = [bar.get_width() for bar in rectangles(fig.axes[0])]

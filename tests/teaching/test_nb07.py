@@ -7,7 +7,6 @@ from ipywidgets import BoundedIntText, IntSlider, ToggleButtons
 from widgets import alt as told
 from widgets import notes, parts, rectangles
 
-from inception_lib.teaching import results
 from inception_lib.teaching.lessons import nb07
 from inception_lib.training import ImageSet
 
@@ -69,15 +68,6 @@ def test_roc_names_the_areas(data):
     assert (
         "0.667" in alt
     )  # 6 of 9 pairs of a defective and a functional cell are in order
-
-
-def test_the_committed_results_have_what_the_notebook_needs():
-    recipe, seeds = results.table("recipe"), results.table("seeds")
-    assert recipe[["accuracy", "roc_auc"]].min().min() > 0.7
-    default = seeds[seeds["run"] == "default"]
-    assert sorted(default["seed"]) == [0, 1, 2, 3, 4]
-    mean = results.summary("seeds").loc["default", ("test_accuracy", "mean")]
-    assert mean == pytest.approx(default["test_accuracy"].mean(), abs=1e-3)
 
 
 @pytest.fixture
@@ -149,20 +139,6 @@ def test_colour_images_and_many_classes():
     )
 
 
-@pytest.mark.parametrize("drop", range(3))
-def test_lengths_that_differ_are_refused(predictions, drop):
-    given = list(predictions)
-    given[drop] = given[drop][1:]
-    with pytest.raises(ValueError, match="the same number of each"):
-        nb07.browse_predictions(*given)
-
-
-def test_no_images_are_refused(predictions):
-    images, probabilities, labels, classes, _ = predictions
-    with pytest.raises(ValueError, match="at least one"):
-        nb07.browse_predictions(images[:0], probabilities[:0], labels[:0], classes, ())
-
-
 MEASURED = pd.DataFrame(
     [
         ("channels first", "float32", 1.0, 0.1),
@@ -182,16 +158,6 @@ def test_both_numbers_are_told(row):
     left, right = figure.axes
     assert [bar.get_width() for bar in rectangles(left)] == list(MEASURED["ratio"])
     assert sum(bool(bar.get_hatch()) for bar in right.patches) == 1
-
-
-def test_toggles_change_the_picture():
-    explorer = nb07.explore_speed(MEASURED)
-    layout, precision = parts(explorer, ToggleButtons)
-    assert "1.00 times" in told(explorer)
-    layout.value = "channels last"
-    assert "2.00 times" in told(explorer)
-    precision.value = "bfloat16"
-    assert "4.25 times" in told(explorer)
 
 
 def test_measuring_gives_every_combination():

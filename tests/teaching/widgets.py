@@ -1,4 +1,4 @@
-"""To look into an explorer without a browser."""
+"""To look into an explorer and a figure without a browser."""
 
 import re
 
@@ -17,6 +17,10 @@ def parts(widget, kind):
 def rectangles(axes) -> list[Rectangle]:
     """The bars and boxes drawn there. Matplotlib's types know them only as patches."""
     return list(axes.patches)
+
+
+def texts(figure) -> list[str]:
+    return [text.get_text() for ax in figure.axes for text in ax.texts]
 
 
 def alt(explorer) -> str:
