@@ -375,10 +375,10 @@ def fitting(
             f"× {config.accumulate} parts of a batch: train on more images"
         )
     if distributed.rank() == 0:
+        advice = "; so few are learned better from another run (--weights, --freeze 4)"
         report(
             f"{images} training images don't fill a batch of {config.batch_size}: "
-            f"batches of {size}; so few are learned better from the weights of another "
-            "network (--weights RUN --freeze 4)"
+            f"batches of {size}{'' if config.weights else advice}"
         )
     return replace(config, batch_size=size)
 

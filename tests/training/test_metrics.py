@@ -100,14 +100,6 @@ def test_certainty_has_a_row():
         metrics.reliability(*answers(0.9, 1, 2), bins=0)
 
 
-def test_the_error_is_the_mean_distance():
-    low, high = answers(0.62, 3, 5), answers(0.97, 9, 10)
-    probabilities, labels = map(torch.cat, zip(low, high, strict=True))
-    expected = (5 * 0.02 + 10 * 0.07) / 15
-    found = metrics.calibration_error(probabilities, labels)
-    assert found == pytest.approx(expected, abs=1e-6)
-
-
 @pytest.mark.parametrize("true", [0.5, 1.0, 2.5])
 def test_the_temperature_of_a_known_cooling_is_found(true):
     """Targets are exact probabilities; the answers are those, cooled by ``true``."""
