@@ -21,9 +21,11 @@ ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .PHONY: lab test test-slow notebooks site bench setup
 
+# Jupyter takes 10 MiB from a widget, less than some photos have: here 200 MiB.
 lab: setup
 	$(VENV_PYTHON) -m jupyterlab $(ROOT) --ip=127.0.0.1 \
 		--LabApp.app_settings_dir=tools/lab_settings \
+		--ServerApp.tornado_settings="{'websocket_max_message_size':209715200}" \
 		--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
 test: setup

@@ -52,8 +52,9 @@ def train(
     $ inception train --data mine --weights runs/cells --freeze 3 --out runs/tuned
     $ torchrun --nproc-per-node 2 -m inception_lib.training --out runs/two
 
-    - Your own pictures are a folder with one subfolder per class.
-    - Three disjoint sets are split off: the network is trained on the first,
+    - Your own pictures are a folder with one subfolder per class, or the same in
+      folders train, validation and test, which are then used as they are.
+    - Else three disjoint sets are split off: the network is trained on the first,
       measured on the second after every epoch, and on the third, the test set,
       once, at the end. With --final the first two are one.
     - --out receives config.json, history.csv (a line as each epoch ends),
@@ -139,9 +140,13 @@ def read_data(config: TrainingConfig) -> Images:
         return solar_cells()
     # A patch of 8 % of the area needs pixels to spare.
     side = config.image_size * (2 if config.augmentation == "paper" else 1)
+    options: dict[str, Any] = {
+        "follow_links": config.follow_links,
+        "full_scale": config.full_scale,
+    }
     if config.stream:
-        return image_stream(config.data, side, say, config.workers)
-    return image_folder(config.data, side, say)
+        return image_stream(config.data, side, say, config.workers, **options)
+    return image_folder(config.data, side, say, **options)
 
 
 def summarise(run: Run, data: Images) -> dict:

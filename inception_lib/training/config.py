@@ -72,6 +72,10 @@ class TrainingConfig:
     """leave the pictures of a large folder on disk and read them as needed"""
     workers: int = field(default=2, compare=False)
     """with --stream: processes that read, per process that trains"""
+    follow_links: bool = field(default=False, compare=False)
+    """also read pictures and folders that are links"""
+    full_scale: int = 0
+    """what is white in pictures of 16 bits, such as 4095; 0 takes what the data need"""
     weights: str = ""
     """fine-tune: begin with the weights of the run in this folder"""
     freeze: Literal["none", "stem", "3", "4", "5"] = "none"
@@ -93,6 +97,10 @@ class TrainingConfig:
             self._check(name, "at least 1", getattr(self, name) >= 1)
         for name in ("seed", "split_seed"):
             self._check(name, "0 to 2**32 - 1", 0 <= getattr(self, name) < 2**32)
+        scale = self.full_scale
+        self._check(
+            "full_scale", "0, or 255 to 65535", not scale or 255 <= scale < 2**16
+        )
         self._check("lr", "positive", self.lr is None or self.lr > 0)
         self._check("weight_decay", "0 or more", (self.weight_decay or 0) >= 0)
         self._check("stage_lr", "above 0 and at most 1", 0 < self.stage_lr <= 1)

@@ -18,8 +18,9 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
 from ..checks import check_positive, is_number, shape_of
+from .folder import PARTS, PictureFolder
 from .log import tell
-from .pictures import PictureFolder
+from .pictures import FULL_SCALE
 
 
 class Images(Protocol):
@@ -33,6 +34,12 @@ class Images(Protocol):
     def classes(self) -> tuple[str, ...]: ...
     @property
     def groups(self) -> tuple[str, ...]: ...
+    @property
+    def parts(self) -> tuple[str, ...]: ...
+    @property
+    def copies(self) -> tuple[int, ...]: ...
+    @property
+    def full_scale(self) -> int: ...
     def __len__(self) -> int: ...
     def subset(self, indices) -> Self: ...
     def joined(self, other: Self) -> Self: ...
@@ -57,6 +64,9 @@ class ImageSet:
     - ``targets``: N×K float32, the probabilities that the loss is taken against.
     - ``groups``: N strings, a second key for the split: the cell type, or "".
     - ``names``: N strings.
+    - ``parts``: N of "train", "validation" and "test", if the images come split.
+    - ``copies``: N integers, the same for copies of an image, if there are copies.
+    - ``full_scale``: what was white in picture files of 16 bits.
 
     Raises ValueError if the lengths disagree, or a part has another shape, type or
     range.
@@ -68,6 +78,9 @@ class ImageSet:
     classes: tuple[str, ...]
     groups: tuple[str, ...]
     names: tuple[str, ...]
+    parts: tuple[str, ...] = ()
+    copies: tuple[int, ...] = ()
+    full_scale: int = FULL_SCALE
 
     def __post_init__(self):
         kinds = {
@@ -88,11 +101,13 @@ class ImageSet:
                 raise ValueError(
                     f"{name} must be a tuple, got {shape_of(getattr(self, name))}"
                 )
-        parts = (self.images, self.labels, self.targets, self.groups, self.names)
-        if len({len(part) for part in parts}) != 1:
+        each = (self.images, self.labels, self.targets, self.groups, self.names)
+        lengths = [len(values) for values in each]
+        lengths += [len(values) for values in (self.parts, self.copies) if values]
+        if len(set(lengths)) != 1:
             raise ValueError(
                 "images, labels, targets, groups and names must be equally many, got "
-                + ", ".join(str(len(part)) for part in parts)
+                + ", ".join(map(str, lengths))
             )
         k = len(self.classes)
         if self.targets.shape[1] != k or not self.targets.isfinite().all():
@@ -106,13 +121,19 @@ class ImageSet:
     def subset(self, indices) -> "ImageSet":
         """The images at ``indices`` (integers, a slice or booleans), in that order."""
         index = torch.arange(len(self))[indices].reshape(-1)
+
+        def chosen(values: tuple) -> tuple:
+            return tuple(values[i] for i in index.tolist()) if values else ()
+
         return replace(
             self,
             images=self.images[index],
             labels=self.labels[index],
             targets=self.targets[index],
-            groups=tuple(self.groups[i] for i in index.tolist()),
-            names=tuple(self.names[i] for i in index.tolist()),
+            groups=chosen(self.groups),
+            names=chosen(self.names),
+            parts=chosen(self.parts),
+            copies=chosen(self.copies),
         )
 
     def joined(self, other: "ImageSet") -> "ImageSet":
@@ -128,6 +149,8 @@ class ImageSet:
             targets=torch.cat([self.targets, other.targets]),
             groups=self.groups + other.groups,
             names=self.names + other.names,
+            parts=self.parts + other.parts if self.parts and other.parts else (),
+            copies=self.copies + other.copies if self.copies and other.copies else (),
         )
 
     def to(self, device: torch.device) -> "ImageSet":
@@ -215,39 +238,43 @@ def _solar_cells() -> ImageSet:
 
 
 def image_folder(
-    path: str | Path, image_size: int = 224, report: Callable[[str], None] = tell
+    path: str | Path,
+    image_size: int = 224,
+    report: Callable[[str], None] = tell,
+    *,
+    follow_links: bool = False,
+    full_scale: int = 0,
 ) -> ImageSet:
     """The pictures in the subfolders of ``path``, one subfolder per class, sorted.
 
-    torchvision's ``ImageFolder`` layout; see ``pictures.read_picture`` for how a file
-    becomes image_size×image_size pixels. If all pictures are grey, C is 1. Hidden files
-    are ignored. Files that can't be read and links are left out: one message to
-    ``report`` counts and names them all.
+    torchvision's ``ImageFolder`` layout, or the same in folders train, validation and
+    test, which ``split`` then uses as they are. See ``pictures.read_picture`` for how a
+    file becomes image_size×image_size pixels. If all pictures are grey, C is 1. In
+    pictures of 16 bits ``full_scale`` is white: by default the largest of 8 to 16 bits
+    that is needed. Hidden files are ignored. What is left out, for example files that
+    can't be read and links (without ``follow_links``), and copies of a picture: one
+    message to ``report`` counts and names them all.
 
     Raises FileNotFoundError if there is no folder ``path``, and ValueError if fewer
-    than two subfolders have a picture that can be read; both show the layout. Also
-    raises ValueError if the pictures would need more memory than there is.
+    than two subfolders have a picture that can be read, or a split is mixed with other
+    folders; all show the layout. Also raises ValueError if the pictures would need more
+    memory than there is.
     """
     check_positive(image_size=image_size)
-    folder = PictureFolder(path)
+    folder = PictureFolder(path, follow_links, full_scale)
     images = room_for(len(folder), image_size)
-    kept: list[int] = []
-    grey = True
-    for i in range(len(folder)):
-        pixels = folder.read(i, image_size)
-        if pixels is not None:
-            grey = grey and bool((pixels == pixels[..., :1]).all())
-            images[len(kept)] = torch.from_numpy(pixels).permute(2, 0, 1)
-            kept.append(i)
-    images = images[: len(kept)]
-    classes, labels = folder.keep(np.array(kept, dtype=int), report)
+    found, classes, labels = folder.read_all(image_size, report, images)
+    images = images[: len(folder)]
     return ImageSet(
-        images[:, :1].clone() if grey else images,
+        images[:, :1].clone() if found[:, 1].all() else images,
         labels,
         F.one_hot(labels, len(classes)).float(),
         classes,
         ("",) * len(labels),
         tuple(Path(os.fsdecode(file)).as_posix() for file in folder.files),
+        folder.parts,
+        folder.copies,
+        folder.full_scale,
     )
 
 
@@ -280,10 +307,14 @@ def split(data: AnyImages, seed: int = 0, by: str = "class") -> Split[AnyImages]
     """About a quarter for the test, a quarter of the rest for validation.
 
     ``by="class"`` draws single images, of each class a quarter; within a class the
-    groups are spread over the sets in proportion. The solar cells give 1,476 / 492 /
-    656 images. ``by="panel"`` is for the solar cells: blocks of 60 consecutive file
-    numbers, about a panel each, stay together (see ``panels``), so that the network is
-    judged on panels that it has never seen.
+    groups are spread over the sets in proportion, and copies of an image stay together.
+    The solar cells give 1,476 / 492 / 656 images. Images that come split (see
+    ``ImageSet.parts``) stay so, and a part that is missing is drawn from the training
+    images.
+
+    ``by="panel"`` is for the solar cells: blocks of 60 consecutive file numbers, about
+    a panel each, stay together (see ``panels``), so that the network is judged on
+    panels that it has never seen.
 
     A seed gives the same split on every machine. Raises ValueError if a class has fewer
     than 3 images, or there are fewer than 3 panels.
@@ -292,32 +323,43 @@ def split(data: AnyImages, seed: int = 0, by: str = "class") -> Split[AnyImages]
         raise ValueError(f"by must be class or panel, got {by!r}")
     # RandomState, because its numbers are frozen; NumPy's newer generators may change.
     random = np.random.RandomState(seed)
-    sets = _by_panel(data, random) if by == "panel" else _by_class(data, random)
-    # Sorted, so that a set keeps the order of the whole.
-    return Split(*(data.subset(sorted(indices)) for indices in sets))
+    side = _by_panel(data, random) if by == "panel" else _by_class(data, random)
+    # In the order of the whole.
+    return Split(*(data.subset(np.flatnonzero(side == i)) for i in range(3)))
 
 
-def _by_class(data: Images, random: np.random.RandomState) -> list[list[int]]:
-    """The indices of training, validation and test set, each class in proportion."""
+def _by_class(data: Images, random: np.random.RandomState) -> np.ndarray:
+    """0, 1 or 2 for each image: training, validation, test; each class in
+    proportion.
+    """
     labels, groups = data.labels.numpy(), np.array(data.groups)
+    given = data.parts if "train" in data.parts else ["train"] * len(data)
+    parts = np.array(given)
+    side = np.select([parts == part for part in PARTS], range(3))
+    drawn = [part for part in PARTS[1:] if part not in parts]
+    # Of copies the first one is drawn, and the others go where it goes.
+    free = np.flatnonzero(side == 0)
+    copies = np.array(data.copies or range(len(data)), dtype=int)[free]
+    _, first, place = np.unique(copies, return_index=True, return_inverse=True)
+    originals = np.isin(np.arange(len(data)), free[first])
     order = random.permutation(len(data))
-    train: list[int] = []
-    validation: list[int] = []
-    test: list[int] = []
+    order = order[originals[order]]
     for k, name in enumerate(data.classes):
         members = order[labels[order] == k]
-        if len(members) < 3:
+        if len(members) <= len(drawn):
             raise ValueError(
-                f"class {name!r} has too few images, {len(members)}: 3 are needed, one "
-                "each for training, validation and test"
+                f"class {name!r} has too few images, {len(members)}: {len(drawn) + 1} "
+                f"are needed, one each for {', '.join(['train', *drawn])}"
+                + (" (copies count once)" if data.copies else "")
             )
         members = _interleaved(members, groups[members])
-        n_test = max(1, round(len(members) / 4))
-        n_validation = max(1, round((len(members) - n_test) / 4))
-        test.extend(members[:n_test])
-        validation.extend(members[n_test : n_test + n_validation])
-        train.extend(members[n_test + n_validation :])
-    return [train, validation, test]
+        n_test = max(1, round(len(members) / 4)) if "test" in drawn else 0
+        n_rest = len(members) - n_test
+        n_validation = max(1, round(n_rest / 4)) if "validation" in drawn else 0
+        side[members[:n_test]] = 2
+        side[members[n_test : n_test + n_validation]] = 1
+    side[free] = side[free[first]][place]
+    return side
 
 
 def file_numbers(data: Images) -> np.ndarray:
@@ -340,8 +382,8 @@ def panels(data: Images) -> np.ndarray:
     return file_numbers(data) // 60
 
 
-def _by_panel(data: Images, random: np.random.RandomState) -> list[list[int]]:
-    """The indices of the three sets. Of a thousand ways to deal out the panels, the one
+def _by_panel(data: Images, random: np.random.RandomState) -> np.ndarray:
+    """0, 1 or 2 for each image. Of a thousand ways to deal out the panels, the one
     whose sets have classes and groups most nearly in proportion.
     """
     kinds = [f"{group} {k}" for group, k in zip(data.groups, data.labels, strict=True)]
@@ -362,9 +404,7 @@ def _by_panel(data: Images, random: np.random.RandomState) -> list[list[int]]:
         return ((np.array(parts) - wanted) ** 2 / wanted).sum()
 
     best = min((random.permutation(len(names)) for _ in range(1000)), key=imbalance)
-    return [
-        np.flatnonzero(np.isin(panel, part)).tolist() for part in np.split(best, cuts)
-    ]
+    return np.searchsorted(cuts, np.argsort(best)[panel], side="right")
 
 
 def _interleaved(items: np.ndarray, keys: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from ..model import GoogLeNet
 from ..model.serving import folded
 from .checkpoint import write_file
 from .data import prepare
-from .pictures import shown
+from .pictures import FULL_SCALE, shown
 from .run import Run
 
 LARGEST_BATCH = 1024
@@ -113,6 +113,9 @@ def model_card(run: Run) -> str:
     classes = ", ".join(shown(Path(name)) for name in run.classes)
     scores = run.scores.get("test", {})
     grey = "grey" if run.channels == 1 else "red, green, blue, not BGR"
+    deep = ""
+    if run.full_scale != FULL_SCALE:
+        deep = f"; from 16 bits: value × 255 / {run.full_scale}, rounded"
     flips = (
         "" if config.views == "one" else ", averaged over\n  the image and its flips"
     )
@@ -156,7 +159,7 @@ def model_card(run: Run) -> str:
 
 - **Task**: which of {len(run.classes)} classes: {classes}.
 - **Network**: GoogLeNet, arXiv:1409.4842, trained by inception-lib.
-- **Input** `pixels`: N×{run.channels}×{side}×{side} uint8 ({grey}, 0 to 255).
+- **Input** `pixels`: N×{run.channels}×{side}×{side} uint8 ({grey}, 0 to 255{deep}).
   Scale the picture's shorter side to {side} (antialiased) and cut out the centre. Do
   nothing else: exposure and range are corrected inside.
 - **Output** `probabilities`: N×{len(run.classes)}, in the order above{flips}. {trust}

@@ -108,7 +108,7 @@ def fit(
         state = prepare_state(config, train.classes, model, steps, saved, report)
         network = state.average.module
         run = Run(network, config, train.classes, images["pixel_std"])
-        run.channels = channels_of(train)
+        run.channels, run.full_scale = channels_of(train), train.full_scale
         start = time.perf_counter() - state.seconds
         bar = ProgressBar(progress if first else None, sizes, steps, len(state.rows))
         stage = None

@@ -1,37 +1,39 @@
-"""Picture files as people have them: odd formats, odd modes, broken files, folders."""
+"""Picture files as people have them: odd formats, odd modes, broken files."""
 
 import math
-import os
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from warnings import catch_warnings
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 from torch import Tensor
+from torchvision.io import ImageReadMode, decode_image
 
 from ..checks import at_home, check_positive
-from . import distributed
 
 # Recognised by content, whatever the suffix says. Left out on purpose: PostScript, for
 # which Pillow would start another program.
 FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
-LAYOUT = """\
-expected a folder with at least two subfolders, one per class, with pictures in them:
-  {path}/cats/1.jpg
-  {path}/cats/2.png
-  {path}/dogs/1.jpg"""
+# What is white in a picture of 16 bits, unless its data set uses fewer of them.
+FULL_SCALE = 2**16 - 1
+# So many times Pillow's limit a JPEG may have, which is decoded at a fraction of its
+# size: 268 million pixels.
+LARGER_JPEGS = 3
 
 
-def load_picture(path: str | Path, image_size: int = 224) -> Tensor:
+def load_picture(
+    path: str | Path, image_size: int = 224, full_scale: int = FULL_SCALE
+) -> Tensor:
     """A picture of your own, as ``image_folder`` reads it: 1×3×S×S uint8.
+    ``full_scale`` is the value that is white in a picture of 16 bits.
 
     Raises FileNotFoundError if there is nothing at ``path``, and ValueError if it can't
-    be read, with the reason, or if ``image_size`` is not a positive integer.
+    be read, with the reason, or if a number is not a positive integer.
     """
-    check_positive(image_size=image_size)
+    check_positive(image_size=image_size, full_scale=full_scale)
     path = at_home(path)
     if not path.exists():
         raise FileNotFoundError(f"there is no file {shown(path)}: check its name")
@@ -42,13 +44,13 @@ def load_picture(path: str | Path, image_size: int = 224) -> Tensor:
     else:
         try:
             with catch_warnings(action="ignore"):  # Pillow's, about odd metadata
-                pixels = read_picture(path, image_size)
+                pixels, _ = read_picture(path, image_size, full_scale)
             return torch.from_numpy(pixels).permute(2, 0, 1)[None]
         except Exception as error:  # each of Pillow's decoders fails in its own way
             why = reason(path, error)
     raise ValueError(
         f"{shown(path)} can't be used as a picture: {why}; choose another, or save it "
-        "anew as PNG or JPEG"
+        "as PNG or JPEG"
     )
 
 
@@ -57,112 +59,31 @@ def shown(path: Path) -> str:
     return str(path) if str(path).isprintable() else ascii(str(path))
 
 
-class PictureFolder:
-    """The files in the subfolders of ``path``, one subfolder per class, at any depth,
-    sorted. Hidden files and folders are ignored. Links, which could put one picture
-    into two sets, and whatever else is skipped are remembered by reason.
+def read_picture(
+    path: Path, size: int, full_scale: int = FULL_SCALE
+) -> tuple[np.ndarray, int]:
+    """One picture as size×size×3 uint8: shorter side scaled, the centre cut out. And
+    its largest value, if it has more than 8 bits, else 0.
 
-    Raises FileNotFoundError, with the layout that is expected, if there is no folder.
+    Turned upright (EXIF), the first frame of an animation, transparency on white, more
+    than 8 bits scaled so that ``full_scale`` is white, floats so that 1 is. Raises
+    whatever Pillow raises: see ``reason``.
     """
-
-    def __init__(self, path: str | Path):
-        self.root = at_home(path)
-        if not self.root.is_dir():
-            layout = LAYOUT.format(path=self.root)
-            raise FileNotFoundError(f"there is no folder {self.root}\n{layout}")
-        self.skipped: dict[str, list[str]] = {}
-        # Bytes in one array: a Python string each would take three times the memory.
-        files = [os.fsencode(file.relative_to(self.root)) for file in self._find()]
-        self.files = np.array(files, dtype=np.bytes_)
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def path(self, i: int) -> Path:
-        return self.root / os.fsdecode(self.files[i])
-
-    def skip(self, path: Path, why: str) -> None:
-        self.skipped.setdefault(why, []).append(shown(path.relative_to(self.root)))
-
-    def read(self, i: int, size: int) -> np.ndarray | None:
-        """Picture i as ``read_picture`` reads it; None if it has to be skipped."""
-        path = self.path(i)
-        try:
-            with catch_warnings(action="ignore"):
-                return read_picture(path, size)
-        except Exception as error:  # each of Pillow's decoders fails in its own way
-            self.skip(path, reason(path, error))
-            return None
-
-    def keep(
-        self, indices: np.ndarray, report: Callable[[str], None]
-    ) -> tuple[tuple[str, ...], Tensor]:
-        """From now on only these files: their classes and labels (N int64).
-
-        One message to ``report`` counts and names what was skipped. Raises ValueError,
-        with the layout, unless two classes are left.
-        """
-        self.files = self.files[indices]
-        folders = [file.split(os.fsencode(os.sep), 1)[0] for file in self.files]
-        kinds, labels = np.unique(np.array(folders), return_inverse=True)
-        classes = tuple(shown(Path(os.fsdecode(kind))) for kind in kinds)
-        message = self._skip_message()
-        if len(classes) < 2:
-            usable = f"only the class {classes[0]!r} has" if classes else "no class has"
-            raise ValueError(
-                f"{usable} a picture that can be read in {self.root}\n"
-                f"{LAYOUT.format(path=self.root)}\n{message}"
-            )
-        if message and distributed.rank() == 0:
-            report(message)
-        return classes, torch.from_numpy(labels).long()
-
-    def _find(self) -> Iterator[Path]:
-        def unreadable(error: OSError) -> None:
-            self.skip(Path(error.filename), f"can't be read ({error.strerror})")
-
-        for folder, folders, names in os.walk(self.root, onerror=unreadable):
-            folders[:] = sorted(name for name in folders if name[0] != ".")
-            for name in sorted(folders + [name for name in names if name[0] != "."]):
-                path = Path(folder, name)
-                if path.is_symlink():
-                    self.skip(path, "links are not followed")
-                elif path.is_file() and path.parent != self.root:
-                    yield path
-                elif path.is_file():
-                    self.skip(path, "in no class folder")
-                elif not path.is_dir():
-                    self.skip(path, "not a regular file")
-
-    def _skip_message(self) -> str:
-        """How many files were skipped and which, a line per reason; "" for none."""
-        if not self.skipped:
-            return ""
-        count = sum(len(names) for names in self.skipped.values())
-        lines = [f"{self.root}: {len(self)} pictures read, {count} skipped"]
-        for why, names in sorted(self.skipped.items()):
-            more = f" and {len(names) - 20} more" if len(names) > 20 else ""
-            lines.append(f"  {len(names)} × {why}: {', '.join(names[:20])}{more}")
-        return "\n".join(lines)
-
-
-def read_picture(path: Path, size: int) -> np.ndarray:
-    """One picture as size×size×3 uint8: shorter side scaled, the centre cut out.
-
-    Turned upright (EXIF), the first frame of an animation, transparency on white,
-    16 bits and floats scaled to 8 bits. Raises whatever Pillow raises: see ``reason``.
-    """
-    with Image.open(path, formats=FORMATS) as image:
-        # Pillow itself only warns, up to twice as many.
-        if image.width * image.height > most_pixels():
-            raise Image.DecompressionBombError
+    with opened(path) as file:
         # Large JPEGs are decoded at 1/2, 1/4 or 1/8 of their size: much faster.
-        image.draft(None, (2 * size, 2 * size))
-        image.load()
+        file.draft(None, (2 * size, 2 * size))
+        if file.width * file.height > most_pixels():
+            raise Image.DecompressionBombError
+        deep = deep_colour(file)
+        file.load()
+        image, top = deep_pixels(path, file, full_scale) if deep else (file, 0)
         with suppress(Exception):  # damaged EXIF data, but the picture is whole
             ImageOps.exif_transpose(image, in_place=True)
-        if image.mode == "F" or image.mode.startswith("I"):
-            picture = _to_8_bit(image)
+        if image.mode == "F":
+            picture = to_8_bits(np.asarray(image), 1, most=1)
+        elif image.mode.startswith("I"):
+            values = np.asarray(image)
+            picture, top = to_8_bits(values, full_scale), int(values.max())
         elif image.has_transparency_data:
             picture = Image.new("RGBA", image.size, "white")
             picture.alpha_composite(image.convert("RGBA"))
@@ -170,7 +91,33 @@ def read_picture(path: Path, size: int) -> np.ndarray:
             picture = image
         picture = picture.convert("RGB")
         # Cut before scaling: a strip of 1×10,000 pixels would swell enormously.
-        return np.array(ImageOps.fit(picture, (size, size), Image.Resampling.BILINEAR))
+        square = ImageOps.fit(picture, (size, size), Image.Resampling.BILINEAR)
+        return np.array(square), top
+
+
+def opened(path: Path) -> Image.Image:
+    """The picture, not decoded yet. A JPEG may be larger than Pillow allows, unless it
+    is progressive: then it is unpacked whole, however small it is asked for.
+    """
+    try:
+        image: Image.Image = Image.open(path, formats=FORMATS)
+    except Image.DecompressionBombError:
+        with suppress(SyntaxError):  # no JPEG
+            image = JpegImageFile(path)
+            if not too_large(image):
+                return image
+            image.close()
+        raise
+    if too_large(image):  # Pillow itself only warns, up to twice as many
+        image.close()
+        raise Image.DecompressionBombError
+    return image
+
+
+def too_large(image: Image.Image) -> bool:
+    jpeg = isinstance(image, JpegImageFile) and "progressive" not in image.info
+    most = most_pixels() * (LARGER_JPEGS if jpeg else 1)
+    return image.width * image.height > most
 
 
 def most_pixels() -> float:
@@ -185,6 +132,9 @@ def reason(path: Path, error: Exception) -> str:
     if path.stat().st_size == 0:
         return "empty"
     if isinstance(error, UnidentifiedImageError):
+        with open(path, "rb") as file:
+            if file.read(12)[4:] in HEIF:
+                return "HEIC or AVIF, which Pillow can't decode: save it as JPEG"
         formats = ", ".join(FORMATS)
         return f"no picture in a known format ({formats}), or damaged at its beginning"
     if isinstance(error, Image.DecompressionBombError):
@@ -194,10 +144,50 @@ def reason(path: Path, error: Exception) -> str:
     return "damaged, cut off or of a kind that Pillow can't decode"
 
 
-def _to_8_bit(image: Image.Image) -> Image.Image:
-    """Integers 0…65535 or floats 0…1, scaled to 0…255: Pillow's convert clips them."""
-    top = 1.0 if image.mode == "F" else 65535.0
-    values = np.asarray(image).astype(np.float64)
-    if not (values.min() >= 0 and values.max() <= top):
-        raise ValueError(f"pixel values outside 0…{top:.0f}")
-    return Image.fromarray(np.rint(values * (255 / top)).astype(np.uint8))
+# How these files begin, after four bytes: telephones write the first.
+HEIF = [b"ftyp" + kind.encode() for kind in "heic heix heim heis hevc mif1".split()]
+HEIF += [b"ftypavif", b"ftypavis"]
+
+
+def deep_colour(image: Image.Image) -> bool:
+    """Whether these are colours of 16 bits, of which Pillow decodes the upper 8."""
+    return image.mode in ("LA", "RGB", "RGBA") and any(
+        "16" in str(tile.args) for tile in getattr(image, "tile", ())
+    )
+
+
+def deep_pixels(
+    path: Path, image: Image.Image, full_scale: int
+) -> tuple[Image.Image, int]:
+    """A picture of 16 bits in colour, or with transparency: 8 bits of it, and its
+    largest value. Raises ValueError if that needs the lower bits of a TIFF.
+    """
+    if image.format != "PNG" or "transparency" in image.info:
+        if np.asarray(image.convert("RGB")).max() < 128:
+            raise ValueError(
+                "pixel values of 16 bits in colour whose upper bits are not used: save "
+                "it as PNG"
+            )
+        return image, 0
+    values = decode_image(str(path), ImageReadMode.UNCHANGED).permute(1, 2, 0).numpy()
+    channels = values.shape[2] - image.has_transparency_data
+    colour = to_8_bits(values[..., :channels].squeeze(), full_scale)
+    if image.has_transparency_data:
+        colour.putalpha(to_8_bits(values[..., -1], FULL_SCALE))
+    turned = image.getexif().get(ExifTags.Base.Orientation, 1)
+    colour.getexif()[ExifTags.Base.Orientation] = turned
+    return colour, int(values[..., :channels].max())
+
+
+def to_8_bits(
+    values: np.ndarray, full_scale: int, most: int = FULL_SCALE
+) -> Image.Image:
+    """Values 0…full_scale, scaled to 0…255: Pillow's convert would clip them. What is
+    above is white, if it is no more than half of the pixels.
+    """
+    if not (values.min() >= 0 and values.max() <= most):
+        raise ValueError(f"pixel values outside 0…{most}")
+    if (values > full_scale).mean() > 0.5:
+        raise ValueError(f"pixel values that are mostly above {full_scale}, the white")
+    scaled = np.rint(values.astype(np.float64) * (255 / full_scale))
+    return Image.fromarray(scaled.clip(max=255).astype(np.uint8))

@@ -19,7 +19,8 @@ from . import distributed
 from .checkpoint import read_tensors, write_file, write_tensors
 from .config import TrainingConfig
 from .data import Images, prepare, solar_cells, split
-from .pictures import load_picture, shown
+from .folder import NO_LINKS, files_in
+from .pictures import FULL_SCALE, load_picture, shown
 from .views import CROPPING, SHORTER_SIDES, VIEWS, one
 
 BATCH = 64
@@ -42,7 +43,8 @@ class Run:
     ``pixel_std`` is that of the training images (see ``data.prepare``); ``history`` has
     a row per epoch; ``seconds`` is how long they took, before a resume too (0 for a run
     that was loaded); ``channels`` is 1 for grey images, 3 for colour; ``scores`` are
-    those of the validation and of the test set, {"test": {"accuracy": …}}, if known.
+    those of the validation and of the test set, {"test": {"accuracy": …}}, if known;
+    ``full_scale`` is what is white in picture files of 16 bits.
     """
 
     model: nn.Module
@@ -54,6 +56,7 @@ class Run:
     seconds: float = 0.0
     channels: int = 0  # by default those of the data that ``config`` names
     scores: dict = field(default_factory=dict)
+    full_scale: int = FULL_SCALE
 
     def __post_init__(self):
         if not self.channels:
@@ -91,7 +94,7 @@ class Run:
         elif isinstance(pictures, Sequence):
             files, side = pictures, side_for(views, size)
             parts = (
-                torch.cat([load_picture(files[i], side) for i in part])
+                torch.cat([load_picture(files[i], side, self.full_scale) for i in part])
                 for part in own.split(BATCH)
             )
         else:
@@ -111,7 +114,9 @@ class Run:
             read: dict[Path, Tensor | str] = {}
             for path in files[start : start + BATCH]:
                 try:
-                    read[path] = load_picture(path, side_for(views, size))
+                    read[path] = load_picture(
+                        path, side_for(views, size), self.full_scale
+                    )
                 except (ValueError, FileNotFoundError) as error:
                     read[path] = str(error)
             pixels = [found for found in read.values() if isinstance(found, Tensor)]
@@ -263,15 +268,21 @@ def logits_of(outputs: GoogLeNetOutputs | Tensor) -> Tensor:
 
 def picture_files(paths: Paths) -> list[Path]:
     """The files that ``paths`` name; a folder stands for all files in it, at any depth,
-    without links and hidden files. Raises ValueError if that leaves none.
+    without links, hidden files and what systems leave behind. Raises ValueError if that
+    leaves none.
     """
     paths = [paths] if isinstance(paths, str | Path) else paths
     files: list[Path] = []
+    left_out: list[str] = []
     for path in map(at_home, paths):
-        files += files_in(path) if path.is_dir() else [path]
+        found = files_in(path, lambda _, why: left_out.append(why))
+        files += sorted(found) if path.is_dir() else [path]
     if not files:
         named = ", ".join(map(str, paths))
-        raise ValueError(f"there is no file in {named}: put pictures into it")
+        reasons = "; ".join(sorted(set(left_out))) or "put pictures into it"
+        if NO_LINKS in left_out:
+            reasons += ": name the files themselves"
+        raise ValueError(f"there is no file in {named}: {reasons}")
     return list(dict.fromkeys(files))
 
 
@@ -286,16 +297,6 @@ def name_in(folder: str | Path, path: Path) -> str:
     """How a file in the folder is called, on one line and in UTF-8 whatever it is."""
     name = path.relative_to(at_home(folder)).as_posix()
     return name if name.isprintable() else ascii(name)
-
-
-def files_in(folder: Path) -> list[Path]:
-    return [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-        and not path.is_symlink()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    ]
 
 
 def build_model(config: TrainingConfig, num_classes: int) -> GoogLeNet:
@@ -324,6 +325,7 @@ def save_run(run: Run, folder: str | Path, scores: dict | None = None) -> Path:
         "pixel_std": run.pixel_std,
         "interrupted": run.interrupted,
         "channels": run.channels,
+        "full_scale": run.full_scale,
         "network": type(run.model).__name__,
     }
     texts = {
@@ -381,6 +383,7 @@ def load_run(folder: str | Path, model: nn.Module | None = None) -> Run:
             read_history(history),
             info["interrupted"],
             channels=info.get("channels", 0),  # earlier versions didn't write it
+            full_scale=info.get("full_scale", FULL_SCALE),
             scores=json.loads(scores.read_text()) if scores.is_file() else {},
         )
     except (KeyError, TypeError, ValueError, RuntimeError) as error:

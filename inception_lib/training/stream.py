@@ -7,23 +7,20 @@ processes (torch's DataLoader) read, scale and augment ahead of the training.
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from multiprocessing import resource_tracker
 from pathlib import Path
-from warnings import catch_warnings
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ..checks import check_positive
-from . import distributed
+from .folder import PictureFolder
 from .log import tell
-from .pictures import PictureFolder, read_picture, reason, shown
+from .pictures import reason, shown
 
 Transform = Callable[[Tensor], Tensor]
 
@@ -43,11 +40,10 @@ class Pictures(Dataset):
         indices, side, augment, seed = request
         images = []
         for index in indices.tolist():
-            path = self.folder.path(index)
             try:
-                with catch_warnings(action="ignore"):
-                    pixels = read_picture(path, side)
+                pixels, _ = self.folder.read(index, side)
             except Exception as error:
+                path = self.folder.path(index)
                 return (
                     f"{shown(path)} could be read when the training started, and now "
                     f"it is {reason(path, error)}: restore it"
@@ -178,6 +174,21 @@ class ImageStream:
         return ("",) * len(self)
 
     @property
+    def parts(self) -> tuple[str, ...]:
+        return self._of_folder(self.loader.pictures.folder.parts)
+
+    @property
+    def copies(self) -> tuple[int, ...]:
+        return self._of_folder(self.loader.pictures.folder.copies)
+
+    def _of_folder(self, values: tuple) -> tuple:
+        return tuple(values[i] for i in self.index.tolist()) if values else ()
+
+    @property
+    def full_scale(self) -> int:
+        return self.loader.pictures.folder.full_scale
+
+    @property
     def targets(self) -> Tensor:
         """N×K float32: 1 for the label, 0 for the others; made on request."""
         return torch.eye(len(self.classes))[self.labels]
@@ -238,6 +249,9 @@ def image_stream(
     image_size: int = 224,
     report: Callable[[str], None] = tell,
     workers: int = 2,
+    *,
+    follow_links: bool = False,
+    full_scale: int = 0,
 ) -> ImageStream:
     """The pictures of a folder with a subfolder per class, left on the disk.
 
@@ -246,18 +260,8 @@ def image_stream(
     before the training, not in its third night; several processes share that work.
     """
     check_positive(image_size=image_size, workers=workers)
-    folder = PictureFolder(path)
-    n = len(folder)
-    found = torch.empty(0, 2, dtype=torch.float64)
-    if n:
-        own = distributed.share(n).tolist()
-        found = distributed.gather(survey(folder, own, image_size), n)
-    unreadable = found[:, 0].isnan()
-    for i in unreadable.nonzero().flatten().tolist():
-        if folder.read(i, image_size) is not None:
-            folder.skip(folder.path(i), "could not be read a moment ago")
-    found = found[~unreadable]
-    classes, labels = folder.keep((~unreadable).numpy(), report)
+    folder = PictureFolder(path, follow_links, full_scale)
+    found, classes, labels = folder.read_all(image_size, report)
     return ImageStream(
         Loader(Pictures(folder, bool(found[:, 1].all())), workers),
         torch.arange(len(folder)),
@@ -266,27 +270,3 @@ def image_stream(
         classes,
         image_size,
     )
-
-
-def survey(folder: PictureFolder, indices: list[int], side: int) -> Tensor:
-    """n×2 float64: the variance of each picture's pixels, NaN if it can't be read, and
-    1 if it is grey.
-    """
-
-    def look(index: int) -> tuple[float, float]:
-        try:
-            pixels = read_picture(folder.path(index), side)
-        except Exception:  # each of Pillow's decoders fails in its own way
-            return float("nan"), 1.0
-        return pixels.var(dtype=np.float64), float((pixels == pixels[..., :1]).all())
-
-    rows = torch.empty(len(indices), 2, dtype=torch.float64)
-    # In threads: Pillow releases Python's lock to decode. In parts: each waiting task
-    # takes memory.
-    with catch_warnings(action="ignore"), ThreadPoolExecutor() as pool:
-        for start in range(0, len(indices), 1000):
-            part = indices[start : start + 1000]
-            rows[start : start + len(part)] = torch.tensor(
-                list(pool.map(look, part)), dtype=torch.float64
-            )
-    return rows

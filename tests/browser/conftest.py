@@ -119,6 +119,8 @@ def serve(home: Path, folder: Path, prefix: Sequence[str] = ()) -> Iterator[Lab]
         f"--LabApp.app_settings_dir={settings}",
         f"--LabApp.workspaces_dir={home / 'workspaces'}",
         "--LabApp.expose_app_in_browser=True",
+        # As make lab does, for large pictures.
+        "--ServerApp.tornado_settings={'websocket_max_message_size':209715200}",
     ]
     own = "JUPYTER_CONFIG_DIR JUPYTER_DATA_DIR JUPYTER_RUNTIME_DIR IPYTHONDIR".split()
     environment = {

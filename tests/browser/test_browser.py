@@ -99,17 +99,23 @@ def on_the_page(page: Page) -> nbformat.NotebookNode:
 
 
 def upload_a_picture(page: Page, folder: Path) -> None:
-    """A good one, then a broken one: a picture, then a sentence below it."""
-    good, broken = folder / "mine.png", folder / "broken.png"
+    """A large one of 12 MB, a good one, then a broken one: pictures, then a sentence
+    below the last.
+    """
+    large, good, broken = (
+        folder / name for name in ("l.bmp", "mine.png", "broken.png")
+    )
+    Image.new("RGB", (2000, 2000), "grey").save(large)
     Image.new("RGB", (80, 60), "grey").save(good)
     broken.write_text("no picture")
-    for path in (good, broken):
+    for path in (large, good, broken):
         with page.expect_file_chooser() as chooser:
             page.get_by_role("button", name=UPLOAD).click()
         chooser.value.set_files(path)
         if path == broken:
             expect(page.get_by_role("alert")).to_contain_text("broken.png can't be")
-        expect(page.locator('img[alt^="mine.png: "]')).to_have_count(1)
+        name = large.name if path == large else good.name
+        expect(page.locator(f'img[alt^="{name}: "]')).to_have_count(1)
 
 
 def click_button(page: Page, number: int) -> float | None:

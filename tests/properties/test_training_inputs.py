@@ -41,6 +41,7 @@ COUNTS = ["image_size", "epochs", "batch_size", "accumulate", "workers"]
 RIGHT = {
     **dict.fromkeys(COUNTS, st.integers(1, 10**6)),
     **dict.fromkeys(["seed", "split_seed"], st.integers(0, 2**32 - 1)),
+    "full_scale": st.just(0) | st.integers(255, 65535),
     "lr": st.none() | st.floats(1e-9, 1e9),
     "weight_decay": st.none() | st.floats(0, 1e9),
     "data": st.text(min_size=1),
@@ -89,6 +90,8 @@ def is_right(name: str, value) -> bool:
         return False
     if name in COUNTS:
         return value >= 1 and (name != "accumulate" or DEFAULT.batch_size % value == 0)
+    if name == "full_scale":
+        return value == 0 or value in range(255, 65536)
     return 0 <= value < 2**32 if "seed" in name else True
 
 
@@ -304,7 +307,7 @@ def test_what_is_skipped_is_named_on_one_line_each(tmp_path):
     """A name could else end its line and begin another, or break the terminal."""
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        Image.new("L", (8, 8)).save(tmp_path / name / "fine.png")
+        Image.new("L", (8, 8), ord(name)).save(tmp_path / name / "fine.png")
     names = ["two\nlines.png", "\x1b[31mred.png", "right\u202eleft.png", "Größe.png"]
     names += [os.fsdecode(b"Stra\xdfe.png")] if os.name == "posix" else []
     for name in names:

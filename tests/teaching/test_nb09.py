@@ -1,14 +1,17 @@
 """A picture of the reader's own: what is shown, and what happens to odd files."""
 
 import io
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from ipywidgets import HTML, FileUpload, IntSlider
+from jupyter_server.serverapp import ServerApp
 from PIL import Image
 from widgets import parts, rectangles
 
@@ -46,15 +49,32 @@ def png(picture: np.ndarray) -> bytes:
 
 def test_an_uploaded_picture_is_answered(run, picture):
     box = nb09.try_picture(run)
-    (button,), (note, shown) = parts(box, FileUpload), parts(box, HTML)
+    (button,), (_, note, shown) = parts(box, FileUpload), parts(box, HTML)
     button.value = uploaded("mine.png", png(picture))
     assert 'alt="mine.png: ' in shown.value and note.value == ""
+
+
+def test_an_upload_that_did_not_arrive_is_said(run, picture):
+    box = nb09.try_picture(run)
+    (button,), (hint, note, _) = parts(box, FileUpload), parts(box, HTML)
+    assert "200 MiB" in hint.value
+    (file,) = uploaded("mine.png", png(picture))
+    button.value = (file | {"size": file["size"] + 1},)
+    assert "mine.png arrived in part" in note.value
+
+
+def test_make_lab_takes_large_uploads():
+    """Jupyter's own limit for a message from the browser is 10 MiB."""
+    makefile = (Path(__file__).parents[2] / "Makefile").read_text(encoding="utf-8")
+    (options,) = re.findall(r'--ServerApp.tornado_settings="(.*)"', makefile)
+    settings = ServerApp.tornado_settings.from_string(options)  # as Jupyter reads it
+    assert settings == {"websocket_max_message_size": 200 * 2**20}
 
 
 @pytest.mark.parametrize("content", [b"", b"not a picture"], ids=["empty", "text"])
 def test_what_is_no_picture_is_named_and_the_last_answer_stays(run, picture, content):
     box = nb09.try_picture(run)
-    (button,), (note, shown) = parts(box, FileUpload), parts(box, HTML)
+    (button,), (_, note, shown) = parts(box, FileUpload), parts(box, HTML)
     button.value = uploaded("mine.png", png(picture))
     before = shown.value
     button.value = uploaded("<odd>.png", content)

@@ -105,9 +105,9 @@ def test_views_are_looks_at_the_same_picture(run):
 def test_crops_of_a_file_are_cut_from_enough_pixels(run, folder, monkeypatch):
     sides = []
 
-    def noted(path, side):
+    def noted(path, side, full_scale):
         sides.append(side)
-        return load_picture(path, side)
+        return load_picture(path, side, full_scale)
 
     monkeypatch.setattr(library, "load_picture", noted)
     assert run.predict(folder / "dark" / "90.png", views="paper").shape == (1, 2)

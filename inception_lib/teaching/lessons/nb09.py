@@ -276,15 +276,22 @@ def browse_crops(picture: np.ndarray) -> VBox:
     )
 
 
+LARGEST_UPLOAD = (
+    "up to 200 MiB, or 10 MiB if JupyterLab was started without make lab; a larger "
+    "file doesn't arrive, and nothing below changes"
+)
+
+
 def try_picture(run: Run) -> VBox:
     """A button that takes a picture file and shows the run's answer to it.
 
     Odd and broken files are handled as ``load_picture`` handles them: each is either
-    decoded properly or refused in one sentence, and the last answer stays.
+    decoded properly or refused in one sentence, and the last answer stays. Jupyter
+    drops a file over its limit before it is here to be refused: a line says so.
     """
     button = FileUpload(accept="image/*", description="choose a picture")
     button.layout.width = "auto"
-    note, picture = HTML(), HTML()
+    hint, note, picture = HTML(LARGEST_UPLOAD), HTML(), HTML()
 
     def answer(change) -> None:
         if not change["new"]:
@@ -294,6 +301,8 @@ def try_picture(run: Run) -> VBox:
             path = Path(folder, "upload")  # the content decides the format, not a name
             path.write_bytes(file["content"])
             try:
+                if len(file["content"]) != file["size"]:
+                    raise ValueError(f"{file['name']} arrived in part: choose it again")
                 pixels = _pixels(run, path, file["name"])
             except ValueError as error:
                 note.value = f"<b role='alert'>⚠ {escape(str(error))}</b>"
@@ -302,7 +311,7 @@ def try_picture(run: Run) -> VBox:
         note.value = ""
 
     button.observe(answer, "value")
-    return VBox([button, note, picture])
+    return VBox([button, hint, note, picture])
 
 
 def browse_folder(run: Run, folder: str | Path) -> VBox:
@@ -336,6 +345,6 @@ def _is_picture(path: Path) -> bool:
 def _pixels(run: Run, path: Path, name: str) -> Tensor:
     """The picture at ``path``; an error speaks of it by the reader's ``name``."""
     try:
-        return load_picture(path, run.config.image_size)
+        return load_picture(path, run.config.image_size, run.full_scale)
     except ValueError as error:
         raise ValueError(str(error).replace(str(path), name)) from error
