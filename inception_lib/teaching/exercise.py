@@ -31,7 +31,8 @@ class Exercise:
     what was read, or nothing. What passes is right if it equals ``right``, and else
     gets the sentence ``otherwise``; without ``otherwise`` it is right. ``within`` is
     the relative tolerance of floats. ``examples`` are answers that break a rule, each
-    with a word of its diagnosis.
+    with a word of its diagnosis; so are ``edits``, changes (old, new) of the notebook's
+    solution. ``praise`` is what a right answer has earned.
     """
 
     number: str
@@ -43,6 +44,8 @@ class Exercise:
     read: Callable[[Any], Any] = float
     within: float = 1e-3
     examples: dict[Any, str] = field(default_factory=dict)
+    edits: dict[tuple[str, str], str] = field(default_factory=dict)
+    praise: str = ""
     solved: bool = False
 
     def diagnose(self, answer: Any) -> str | None:
@@ -155,6 +158,17 @@ def alike(a: Any, b: Any, within: float = 1e-3) -> bool:
     if isinstance(a, float) and isinstance(b, int | float):
         return math.isclose(a, b, rel_tol=within)
     return bool(a == b)
+
+
+def is_blank(cls: Any) -> bool:
+    """Whether a class's forward is still the ``...`` of the task."""
+    code = getattr(getattr(cls, "forward", None), "__code__", None)
+    return bool(
+        isinstance(cls, type)
+        and code
+        and not code.co_names
+        and set(code.co_consts) <= {None, ...}
+    )
 
 
 def kind(answer: Any) -> str:

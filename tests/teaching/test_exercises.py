@@ -1,5 +1,6 @@
 """The mechanism, every mistake's diagnosis, every folded solution's check."""
 
+import dataclasses
 import importlib
 import inspect
 import json
@@ -26,7 +27,8 @@ WRONG = [
     for answer, diagnosis in task.wrong_answers()
 ]
 CHECK = re.compile(
-    r"(\w+) = \.\.\..*\n(?:.*\n)*?exercises\.check\(\"([\d.]+)\", (\w+)\)"
+    r"(?:class )?(\w+)(?: = \.\.\.|\(nn\.Module\):).*\n"
+    r"(?:.*\n)*?exercises\.check\(\"([\d.]+)\", (\w+)\)"
 )
 
 
@@ -40,7 +42,7 @@ def folded_solutions():
     for path in NOTEBOOKS:
         book = cells(path)
         for (_, cell), (_, after) in zip(book, book[1:], strict=False):
-            if (asked := CHECK.search(cell)) and cell.startswith(asked[1]):
+            if asked := CHECK.match(cell):
                 block = re.search(
                     r"Solution</summary>\s*```python\n(.*?)```", after, re.S
                 )
@@ -53,29 +55,22 @@ NUMBERS = [number for _, number, _, _ in SOLUTIONS]
 
 @pytest.fixture(scope="module")
 def set_up():
-    """The names that a notebook's set-up cell, its first code cell, defines."""
+    """The names that a notebook's set-up cell, its first code cell, defines; and the
+    parts that a class of the learner's is made of.
+    """
     known: dict[Path, dict] = {}
 
     def run(path):
         if path not in known:
-            first = next(source for kind, source in cells(path) if kind == "code")
+            sources = [source for kind, source in cells(path) if kind == "code"]
             known[path] = {}
-            exec(first, known[path])
+            exec(sources[0], known[path])
+            for source in sources:
+                if "from my_googlenet import" in source:
+                    exec(source, known[path])
         return dict(known[path])
 
     return run
-
-
-@pytest.mark.parametrize("path, number, variable, solution", SOLUTIONS, ids=NUMBERS)
-def test_every_folded_solution_is_right(
-    path, number, variable, solution, set_up, capsys
-):
-    assert solution, f"{path.name}: no solution is folded below {number}"
-    names = set_up(path)
-    exec(solution, names)
-    capsys.readouterr()
-    exercises.check(number, names[variable])
-    assert capsys.readouterr().out.startswith(f"✓ {number} ")
 
 
 @pytest.mark.parametrize(
@@ -88,18 +83,65 @@ def test_every_wrong_answer_meets_its_own_diagnosis(number, answer, diagnosis, c
     assert diagnosis in line
 
 
+EDITS = [
+    (number, edit, diagnosis)
+    for number, task in sorted(exercises.EXERCISES.items())
+    for edit, diagnosis in task.edits.items()
+]
+TEXTS = {number: (path, name, text) for path, number, name, text in SOLUTIONS}
+
+
+@pytest.fixture(scope="module")
+def solved(set_up):
+    """What a solution defines, with an edit; on top of the solutions before it."""
+
+    def run(number, old="", new=""):
+        path, name, text = TEXTS[number]
+        names = set_up(path) | {"replace": dataclasses.replace}
+        for earlier, (other, _, solution) in sorted(TEXTS.items()):
+            if other == path and earlier < number and "class My" in solution:
+                exec(solution, names)
+        assert old in text, (number, old)
+        exec(text.replace(old, new), names)
+        return names[name]
+
+    return run
+
+
+@pytest.mark.parametrize("number", sorted(TEXTS))
+def test_every_folded_solution_is_right(number, solved, capsys):
+    assert TEXTS[number][2], f"no solution is folded below {number}"
+    answer = solved(number)
+    capsys.readouterr()
+    exercises.check(number, answer)
+    assert capsys.readouterr().out.startswith(f"✓ {number} ")
+
+
+@pytest.mark.parametrize(
+    "number, edit, diagnosis", EDITS, ids=[f"{e[0]}-{e[2]}" for e in EDITS]
+)
+def test_every_wrong_class_meets_its_own_diagnosis(
+    number, edit, diagnosis, solved, capsys
+):
+    exercises.check(number, solved(number, *edit))
+    line = capsys.readouterr().out
+    assert line.startswith(f"✗ {number} ") and line.count("\n") == 1
+    assert diagnosis in line and "could not be checked" not in line
+
+
 @pytest.mark.parametrize("number", sorted(exercises.EXERCISES))
 def test_every_sentence_of_the_rules_has_a_wrong_answer(number):
     task = exercises.EXERCISES[number]
     sentences = inspect.getsource(task.rules).count("return ")
     sentences -= inspect.getsource(task.rules).count("return None")
-    assert len(task.examples) >= sentences or "lambda" in inspect.getsource(task.rules)
+    known = len(task.examples) + len(task.edits)
+    assert known >= sentences or "lambda" in inspect.getsource(task.rules)
 
 
 def test_every_check_belongs_to_a_notebook_and_has_a_diagnosed_mistake():
     assert len(set(NUMBERS)) == len(NUMBERS)
     assert set(NUMBERS) == set(exercises.EXERCISES)
-    assert {number for number, _, _ in WRONG} == set(exercises.EXERCISES)
+    assert {number for number, _, _ in WRONG + EDITS} == set(exercises.EXERCISES)
 
 
 def test_the_experts_probabilities_are_the_labels_of_the_data_set():

@@ -7,13 +7,17 @@ import importlib
 
 import torch
 
-from ..exercise import EXERCISES, Exercise
+from ..exercise import EXERCISES, Exercise, is_blank
+from ..kept import keep
+
+__all__ = ["EXERCISES", "check", "keep", "progress"]
 
 
 def check(number: str, answer) -> None:
     """Print one line: solved (✓), what is wrong (✗), or not answered yet (○).
 
-    ``...`` counts as unanswered, also as an item of a list, tuple or dict. An answer
+    ``...`` counts as unanswered, also as an item of a list, tuple or dict, and as what
+    a class's forward does. An answer
     never raises; an unknown exercise number is a ValueError. The random numbers that
     the notebook draws afterwards don't depend on the answer.
     """
@@ -31,7 +35,9 @@ def check(number: str, answer) -> None:
                 f"({type(error).__name__}: {error}). What is asked: {task.title}"
             )
     task.solved = diagnosis is None
-    print(f"✓ {number} {task.title}" if task.solved else f"✗ {number} {diagnosis}")
+    praise = f": {task.praise}" if task.praise else ""
+    solved = f"✓ {number} {task.title}{praise}"
+    print(solved if task.solved else f"✗ {number} {diagnosis}")
 
 
 def progress() -> None:
@@ -60,4 +66,4 @@ def _unanswered(answer) -> bool:
         return any(_unanswered(item) for item in answer.values())
     if isinstance(answer, list | tuple):
         return any(_unanswered(item) for item in answer)
-    return answer is ...
+    return answer is ... or is_blank(answer)

@@ -9,8 +9,17 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from ...analysis import costs
-from ...model import GOOGLENET_WIDTHS, BranchWidths
-from ..exercise import Refused, calls, exercise, expects, output_shape, parts, sizes
+from ...model import GOOGLENET_WIDTHS, BranchWidths, Inception
+from ..compare import beside, build, trace
+from ..exercise import (
+    Refused,
+    calls,
+    exercise,
+    expects,
+    output_shape,
+    parts,
+    sizes,
+)
 
 KERNELS = [(1, 1), (3, 1), (5, 1), (7, 1), (3, 2), (5, 3)]  # each with its dilation
 
@@ -239,3 +248,57 @@ exercise(
         lambda a, b, w: F.conv2d(a, w[:, :3]) - F.conv2d(b, w[:, 3:]): "read a",
     },
 )
+
+
+SMALL = BranchWidths(3, 5, 7, 2, 4, 6)  # no two layers look alike
+JOINED = {  # channels that come out where something is wrong
+    3 + 7 + 4 + 8: "the pooling branch has no projection: all 8 channels pass",
+    3 + 5 + 2 + 6: "reductions stay inside: what they feed comes out, 7 and 4 channels",
+    3 + 7 + 4: "three branches come out: where is the pooling?",
+}
+
+
+@exercise(
+    "02.6",
+    "an Inception module of your own",
+    read=lambda cls: build(cls, 8, SMALL),
+    praise="with the library's weights it gives the library's answers",
+    edits={
+        ("super().__init__()", "pass"): "call super().__init__()",
+        ("w.ch3x3, 3, padding=1", "w.ch3x3, 3"): "needs padding=1",
+        ("w.ch5x5, 5, padding=2", "w.ch5x5, 5"): "needs padding=2",
+        ("w.ch5x5, 5, padding=2", "w.ch5x5, 5, padding=1"): "makes 7×8 out of 9×10",
+        ("stride=1, padding=1", "stride=2, padding=1"): "the pooling makes 5×5",
+        ("MaxPool2d(3, stride=1, padding=1)", "MaxPool2d(3)"): "the pooling makes 3×3",
+        ("MaxPool2d(", "AvgPool2d("): "an average, not the maximum",
+        ("self.pool(x)", "x"): "the pooling is missing",
+        ("F.relu(self.project(self.pool(x)))", "self.pool(x)"): "no projection",
+        ("self.project(self.pool(x))", "self.pool(self.project(x))"): "`project`",
+        ("torch.cat([one, three, five, pool], dim=1)", "one + three"): "adds the",
+        ("dim=1", "dim=0"): "along dimension 0",
+        ("dim=1", "dim=-1"): "along dimension 3",
+        ("torch.cat(", "torch.stack("): "new dimension",
+        ("torch.cat([one, three, five, pool], dim=1)", "[one, three]"): "returns list",
+        ("[one, three, five, pool]", "[pool, one, three, five]"): "another order",
+        ("[one, three, five, pool]", "[one, three, five]"): "where is the pooling?",
+        ("F.relu(self.one(x))", "self.one(x)"): "a ReLU is missing at the end",
+        ("F.relu(self.reduce3(x))", "self.reduce3(x)"): "no ReLU in front of `three`",
+        ("F.relu(self.reduce5(x))", "self.reduce5(x)"): "no ReLU in front of `five`",
+        ("w.ch3x3red, w.ch3x3, 3", "in_channels, w.ch3x3, 3"): "`three` expects 8",
+        ("w.ch5x5, 5, padding=2", "w.ch5x5, 3, padding=1"): "should be 5×5",
+        ("w = widths", "w = replace(widths, ch3x3=5, ch3x3red=7)"): "should be",
+        ("(in_channels, w.ch1x1, 1)", "(192, w.ch1x1, 1)"): "`one` expects 192",
+        ("w.ch1x1, 1)", "w.ch1x1, 1, bias=False)"): "has no bias",
+        ("self.one(x)", "nn.Conv2d(8, 3, 1)(x)"): "never uses",
+        (
+            "nn.Conv2d(in_channels, w.ch1x1, 1)",
+            "nn.Sequential(nn.Conv2d(in_channels, w.ch1x1, 1), nn.BatchNorm2d(3))",
+        ): "each bias is there twice",
+    },
+)
+def no_inception(module: nn.Module) -> str | None:
+    x = torch.randn(2, 8, 9, 10, generator=torch.Generator().manual_seed(0))
+    given = trace(module, x).result
+    if isinstance(given, Tensor) and given.shape[1] in JOINED:
+        return JOINED[given.shape[1]]
+    return beside(module, Inception(8, SMALL).eval(), x)

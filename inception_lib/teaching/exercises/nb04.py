@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...model import GoogLeNet, GoogLeNetOutputs, InceptionAux, googlenet_loss
+from ..compare import beside, build, trace, wrong_dropout
 from ..exercise import (
     Refused,
     alike,
@@ -221,3 +222,37 @@ exercise(
     within=1e-4,
     examples={combined(1, 0.3, 0.3): "eval mode", mixed(0, 1, 1): "not yet"},
 )
+
+
+@exercise(
+    "04.6",
+    "an auxiliary head of your own",
+    read=lambda cls: build(cls, 6, 5),
+    praise="with the library's weights it gives the library's answers",
+    edits={
+        ("AdaptiveAvgPool2d(4)", "AvgPool2d(5, 3)"): "only 14×14",
+        ("AdaptiveAvgPool2d(4)", "AdaptiveMaxPool2d(4)"): "an average is asked",
+        ("AdaptiveAvgPool2d(4)", "AdaptiveAvgPool2d(1)"): "expects 2048 numbers",
+        ("            nn.Flatten(),\n", ""): "expects 2048 numbers",
+        ("kernel_size=1", "kernel_size=3, padding=1"): "should be 1×1 from 6 to 128",
+        ("            nn.ReLU(),\n            nn.Flatten", "nn.Flatten"): "no ReLU",
+        ("nn.ReLU(),\n            nn.Dropout", "nn.Dropout"): "no ReLU in front of",
+        ("nn.Dropout(0.7)", "nn.Dropout(0.3)"): "share that is *dropped*",
+        ("nn.Dropout(0.7)", "nn.Dropout(0.4)"): "drops 40% of 1024",
+        ("            nn.Dropout(0.7),\n", ""): "no dropout on the 1024",
+        ("1024, num_classes)", "1024, 1000)"): "should be linear from 1024 to 5",
+        ("self.layers(x)", "self.layers(x).softmax(1)"): "softmax inside",
+        ("self.layers(x)", "self.layers(x).relu()"): "ReLU after the last layer",
+        ("self.layers(x)", "F.dropout(self.layers(x), 0.7)"): "drops in eval mode",
+    },
+)
+def no_head(module: nn.Module) -> str | None:
+    ours = InceptionAux(6, 5).eval()
+    ours.pool = nn.AdaptiveAvgPool2d(4)
+    large, small = (torch.rand(2, 6, side, side) for side in (14, 9))
+    seen = trace(module, large)
+    if not seen.error and trace(module, small).error:
+        return "only 14×14 maps are pooled to 4×4: your pictures in 07 will be smaller"
+    trained = trace(module.train(), large)
+    wrong = beside(module.eval(), ours, small)
+    return wrong or wrong_dropout(seen, trained, {1024: [0.7]})

@@ -2,13 +2,16 @@
 
 from dataclasses import replace
 
+import torch
 from torch import nn
 
 from ...analysis import costs
 from ...model import GOOGLENET_WIDTHS, BranchWidths, GoogLeNet
 from ...model.googlenet import map_sizes
+from ..compare import beside, build
 from ..exercise import exercise, expects, output_shape, parts, sizes
 from ..exercise import parameters as count
+from ..own import CLASSES, wrong_network
 
 SIDES = tuple(map_sizes(96).values())
 
@@ -166,3 +169,75 @@ def no_culprit(widths: BranchWidths) -> str | None:
     if (round(weights), round(millions)) != (364, 73):
         return f"that gives {weights:.1f}K and {millions:.1f}M; printed: 364K and 73M"
     return None
+
+
+@exercise(
+    "05.6",
+    "a stem of your own",
+    read=build,
+    praise="with the library's weights it gives the library's answers",
+    edits={
+        ("7, stride=2, padding=3", "7, stride=2"): "look at its stride and padding",
+        ("7, stride=2, padding=3", "7, padding=3"): "look at its stride and padding",
+        ("ceil_mode=True", "ceil_mode=False"): "reads 64×23×23, not 64×24×24",
+        ("ceil_mode=True", "padding=1"): "the pooling is padded",
+        ("MaxPool2d(3", "AvgPool2d(3"): "the pooling averages",
+        ("MaxPool2d(3", "MaxPool2d(2"): "the pooling is 2×2",
+        ("F.relu(self.conv1(x))", "self.conv1(x)"): "no ReLU",
+        ("F.relu(self.conv2(x))", "self.conv2(x)"): "no ReLU in front of `conv3`",
+        ("self.conv3(F.relu(self.conv2(x)))", "self.conv3(x)"): "never uses",
+        ("nn.Conv2d(64, 64, 1)", "nn.Conv2d(64, 64, 3, padding=1)"): "should be 1×1",
+        ("return self.pool(x)", "return x"): "it returns 1×192×24×24",
+    },
+)
+def no_stem(module: nn.Module) -> str | None:
+    whole = GoogLeNet(aux_logits=False)
+    names = ("conv1", "maxpool1", "conv2", "conv3", "maxpool2")
+    ours = nn.Sequential(*(whole.get_submodule(name) for name in names)).eval()
+    x = torch.randn(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    return beside(module, ours, x)
+
+
+@exercise(
+    "05.7",
+    "a GoogLeNet of your own, from Table 1",
+    read=lambda cls: build(cls, CLASSES),
+    praise=(
+        "the library's weights are in it, and it answers as the library's does. "
+        "Nothing in it is a mystery any more"
+    ),
+    edits={
+        ("if self.training:", "if True:"): "in eval mode asked are the logits alone",
+        ("if self.training:", "if False:"): "forward never uses it",
+        (
+            "        if self.training:",
+            "        self.head1(a), self.head2(d)\n        if self.training:",
+        ): "computed in eval mode, too",
+        (
+            "self.head2(d), self.head1(a)",
+            "self.head1(a), self.head2(d)",
+        ): "the order is",
+        ("return GoogLeNetOutputs(", "return ("): "its names",
+        ("self.m4b(a)", "a := self.m4b(a)"): "doesn't read 4a's output",
+        (
+            "self.pool(self.m4e(d))",
+            "self.pool(d := self.m4e(d))",
+        ): "528",
+        ("ceil_mode=True", "ceil_mode=False"): "pool with ceil_mode=True",
+        ("self.pool(self.m4e(d))", "self.m4e(d)"): "reads 832×6×6, not 832×3×3",
+        ("nn.Dropout(0.4)", "nn.Dropout(0.6)"): "asked is 40%",
+        ("self.dropout(x)", "x"): "asked is 40%",
+        ('512, w["4b"]', '512, w["4c"]'): "should be",
+        ("self.m4c(self.m4b(a))", "self.m4b(self.m4b(a))"): "runs twice",
+        ("self.m4c(self.m4b(a))", "self.m4b(self.m4c(a))"): "other numbers",
+        (".mean((2, 3))", ".amax((2, 3))"): "what reaches `fc`",
+        (".mean((2, 3))", ""): "`fc` expects 1024 numbers",
+        ("return logits\n", "return logits.softmax(1)\n"): "softmax inside",
+        (
+            "nn.Linear(1024, num_classes)",
+            "nn.Linear(1024, 1000)",
+        ): "linear from 1024 to 5",
+    },
+)
+def no_googlenet(module: nn.Module) -> str | None:
+    return wrong_network(module)[0]

@@ -8,11 +8,13 @@ from matplotlib.artist import setp
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Polygon, Rectangle
+from torch import nn
 
 from ...analysis.costs import Cost
 from ...model import GOOGLENET_WIDTHS, BasicConv2d, GoogLeNet
 from ...model.googlenet import map_sizes
 from ..drawing import BRANCHES, COLOURS, MARKERS, Drawing, figure
+from ..exercise import is_blank
 
 KINDS = {  # what a colour of the style stands for
     "1x1": "1×1",
@@ -37,9 +39,10 @@ STAGES = {
 PLAIN_GAP, FUNNEL_GAP, STEM_GAP = 55, 190, 330  # between two blocks, in channels
 
 
-def _legend(fig: Figure, kinds: Iterable[str]) -> None:
+def _legend(fig: Figure, kinds: Iterable[str] | dict[str, str]) -> None:
     """Below the axes, in one row."""
-    handles = [Patch(color=COLOURS[kind], label=KINDS[kind]) for kind in kinds]
+    names = kinds if isinstance(kinds, dict) else {kind: KINDS[kind] for kind in kinds}
+    handles = [Patch(color=COLOURS[kind], label=name) for kind, name in names.items()]
     fig.legend(
         handles=handles,
         loc="outside lower center",
@@ -219,6 +222,73 @@ def draw_ratios(
         "Table 1, most of them near 1. More than 1.5 percent away: "
         f"{', '.join(far) or 'none'}.",
     )
+
+
+def _kind(layer: nn.Module) -> str | None:
+    """The colour of a layer that is drawn; None for one that isn't."""
+    if isinstance(layer, nn.Conv2d):
+        kernel = layer.kernel_size[0]
+        return {1: "1x1", 3: "3x3", 5: "5x5"}.get(kernel, "trunk")
+    if isinstance(layer, nn.MaxPool2d | nn.AvgPool2d | nn.AdaptiveAvgPool2d):
+        return "pool"
+    return "auxiliary" if isinstance(layer, nn.Linear) else None
+
+
+def _drawn(module: nn.Module) -> list[nn.Module]:
+    return [part for part in module.modules() if _kind(part)]
+
+
+def draw_tree(cls: type[nn.Module]) -> Drawing:
+    """The network that a learner wrote, from its module tree: a box per module over the
+    boxes of what is in it, down to the layers. While the class is still blank, the
+    library's.
+    """
+    blank = is_blank(cls)
+    model = GoogLeNet() if blank else cls(1000)
+    whose = "The library's GoogLeNet: yours is still empty" if blank else "Your network"
+    fig, ax = figure(4.0)
+    ax.axis("off")
+    deepest = _boxes(ax, type(model).__name__, model, 0, 0)
+    ax.set_xlim(0, len(_drawn(model)))
+    ax.set_ylim(-deepest - 1, 0.4)
+    count = sum(p.numel() for p in model.parameters())
+    ax.set_title(f"{whose}, {count:,} parameters", fontsize=11)
+    kinds = {"1x1": "1×1", "3x3": "3×3", "5x5": "5×5", "trunk": "7×7"}
+    _legend(fig, kinds | {"pool": "pooling", "auxiliary": "linear"})
+    told = ", ".join(
+        f"{name} {len(_drawn(child))}"
+        for name, child in model.named_children()
+        if _drawn(child)
+    )
+    return Drawing(
+        fig,
+        f"{whose}, drawn as a tree: each module is a box over the boxes of its parts, "
+        "the lowest ones are layers in the colour of their kernel. Modules and their "
+        f"layers: {told}.",
+    )
+
+
+def _boxes(ax: Axes, name: str, module: nn.Module, left: int, depth: int) -> int:
+    """Draw a module and what is in it; returns how deep that goes."""
+    layers, kind = len(_drawn(module)), _kind(module)
+    box = Rectangle((left, -depth - 1), layers, 0.94, ec="white", lw=0.8)
+    box.set_facecolor(COLOURS[kind or "light"])
+    ax.add_patch(box)
+    if not kind and (layers >= 4 or depth == 1):
+        upright = layers < 0.9 * len(name) or depth == 1
+        ax.text(
+            *(left + layers / 2, -depth - 0.53, name),
+            ha="center",
+            va="center",
+            fontsize=8 if depth else 10,
+            rotation=90 if upright else 0,
+        )
+    deepest = depth
+    for child_name, child in module.named_children():
+        if not kind and _drawn(child):
+            deepest = max(deepest, _boxes(ax, child_name, child, left, depth + 1))
+            left += len(_drawn(child))
+    return deepest
 
 
 def draw_bars(table: pd.DataFrame, title: str, unit: str) -> Drawing:
