@@ -133,7 +133,8 @@ def wrong_answers(number: str) -> dict[str, list[str]]:
     """By exercise: the wrong answers of a notebook's checks, each with its diagnosis.
 
     A function is shown as it is written in the table; where that is the name of a
-    helper, as what it stands for.
+    helper, as what it stands for. Of a class the change of the solution is shown, with
+    a part of the diagnosis.
     """
     module = importlib.import_module(f"inception_lib.teaching.exercises.nb{number}")
     keys = written(module)
@@ -149,6 +150,9 @@ def wrong_answers(number: str) -> dict[str, list[str]]:
                 check(name, answer)
             diagnosis = line.getvalue().strip().removeprefix(f"✗ {name} ")
             found[name].append(f"{shown(code, answer)}*{escape(diagnosis)}*")
+        for (old, new), word in task.edits.items():
+            change = " ".join(f"{old} → {new or 'left out'}".split())
+            found[name].append(f"`{change}`: *… {escape(word)} …*")
     return found
 
 

@@ -175,7 +175,7 @@ def in_units(calls: list[Call]) -> list[list[Call]]:
 
 def match_units(theirs: list[Call], ours: list[Call]) -> Pairs | None:
     """As ``match``, where two branches whose first layers look alike run in another
-    order: a reduction is told from a plain 1×1 by what follows it.
+    order: what follows a reduction tells it from a plain 1×1.
     """
     pairs: Pairs = []
     free = in_units(theirs)
