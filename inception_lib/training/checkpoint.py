@@ -1,6 +1,6 @@
 """Files of a training, whole or not at all: tensors and what is said of them.
 
-A checkpoint, from which a training goes on, and the file of a finished network are
+A checkpoint, from which a training continues, and the file of a finished network are
 both in safetensors, with the rest as JSON and a checksum.
 """
 
@@ -10,6 +10,7 @@ import json
 import math
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields
@@ -25,7 +26,7 @@ from torch import Tensor, nn
 from ..checks import at_home
 from . import distributed
 from .config import TrainingConfig
-from .data import Images
+from .data import Images, pixel_std
 from .log import tell
 from .stream import worker_deaths
 
@@ -34,8 +35,11 @@ FORMAT = 2  # 1, which had no checksum, is no longer read
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 
 
+# --- who may write into a folder ------------------------------------------------------
+
+
 class Checkpoint(NamedTuple):
-    """Where a training is kept, if anywhere, and whether it goes on from there."""
+    """Where a training is kept, if anywhere, and whether it continues from there."""
 
     path: Path | None
     resume: bool
@@ -49,29 +53,32 @@ def hold(
     checkpoint, it isn't overwritten, and the death of a process that reads pictures is
     one sentence. A ``Checkpoint`` is held already, by the caller.
 
-    The lock is the operating system's, on a file beside the checkpoint, so a killed
-    process leaves nothing behind that is in the way. Of several processes that train
-    together the first one holds it.
+    With ``resume`` and no checkpoint yet the training begins. The lock is the operating
+    system's, on a file beside the checkpoint, so a killed process leaves nothing that
+    is in the way. Of several processes that train together the first one holds it.
 
     Raises ValueError if another process holds it, or there is a checkpoint and
-    ``resume`` is False; FileNotFoundError if there is none to resume; OSError if the
-    folder can't be written.
+    ``resume`` is False; OSError if the folder can't be written.
     """
     if isinstance(checkpoint, Checkpoint):
         yield checkpoint
         return
     path = at_home(checkpoint) if checkpoint else None
     if resume and not path:
-        raise ValueError("resume goes on from a checkpoint: name its file")
+        raise ValueError("resume continues from a checkpoint: name its file")
     with worker_deaths(), locked(path):
-        if path and resume and not path.is_file():
-            raise FileNotFoundError(f"nothing to resume: there is no checkpoint {path}")
-        if path and path.exists() and not resume:
+        found = path is not None and path.exists()
+        if found and not resume:
             raise ValueError(
                 f"{path} holds a run that has not ended: go on with it (--resume, or "
                 "resume=True), or choose another folder"
             )
-        yield Checkpoint(path, resume)
+        if not distributed.all_same(found):
+            raise ValueError(
+                f"not all processes see {path}: use a folder on a disk that all of "
+                "their machines share"
+            )
+        yield Checkpoint(path, found)
 
 
 @contextmanager
@@ -81,11 +88,16 @@ def locked(path: Path | None) -> Iterator[None]:
         yield
         return
     folder = path.absolute().parent
-    lock = FileLock(folder / f"{path.name}.lock")
+    # Writable for all: a killed process leaves it behind, and a colleague may be next.
+    lock = FileLock(folder / f"{path.name}.lock", mode=0o666)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(blocking=False)
-    except Timeout:
+        try:
+            lock.acquire(blocking=False)
+        except PermissionError:
+            remove_if_stale(Path(lock.lock_file))
+            lock.acquire(blocking=False)
+    except (Timeout, BlockingIOError):
         raise ValueError(
             f"another process is training into {folder}: wait for it to end, or choose "
             "another folder"
@@ -106,6 +118,20 @@ def locked(path: Path | None) -> Iterator[None]:
         with suppress(OSError):  # Windows removes no open file
             os.unlink(lock.lock_file)
         lock.release()
+
+
+def remove_if_stale(lock: Path) -> None:
+    """Remove somebody else's lock file, which we may read but not write, unless it is
+    in use (BlockingIOError).
+    """
+    import fcntl  # not on Windows, which removes the file of a killed process
+
+    with open(lock) as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock.unlink()
+
+
+# --- files ----------------------------------------------------------------------------
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -129,7 +155,7 @@ def write_file(path: Path, content: bytes) -> None:
             f"can't write {path} ({error.strerror or error}): what was there before is "
             "unchanged; make room or choose another folder"
         ) from error
-    # The new name is in place; not every system can be told to write it down at once.
+    # The new name is in place; not every system can be asked to write it down at once.
     with suppress(OSError):
         folder = os.open(path.parent, os.O_RDONLY)
         try:
@@ -179,9 +205,22 @@ def checksum(tensors: dict[str, Tensor], info: dict) -> str:
     return digest.hexdigest()
 
 
+# --- the state of a training ----------------------------------------------------------
+
+
+@dataclass
+class Progress:
+    """How far the epoch has come that follows the history, and its sums so far."""
+
+    step: int = 0
+    loss: float | Tensor = 0.0
+    correct: float | Tensor = 0.0
+    lr: float = 0.0  # of the last step
+
+
 @dataclass
 class State:
-    """All that the next epoch depends on, besides the configuration and the images."""
+    """All that the next step depends on, besides the configuration and the images."""
 
     model: nn.Module
     network: nn.Module  # the model, or what exchanges its gradients with others
@@ -192,9 +231,12 @@ class State:
     device: torch.device
     precision: str
     rows: list[dict] = field(default_factory=list)  # of the history
-    seconds: float = 0.0  # that these took
+    epoch: Progress = field(default_factory=Progress)
+    beginning: Tensor | None = None  # the processor's random numbers, at the epoch's
+    whole: bool = True  # between two steps, and the same in all processes
 
     def __post_init__(self):
+        self.began = time.perf_counter()
         # In float16 the loss is scaled, so that small gradients don't vanish.
         self.scaler = torch.amp.GradScaler(
             self.device.type,
@@ -208,15 +250,83 @@ class State:
         """Of the next step, in the stage that learns fastest."""
         return float(max(self.schedule.get_last_lr()))
 
+    @property
+    def seconds(self) -> float:
+        """How long the training has taken, before a resume too."""
+        return time.perf_counter() - self.began
+
+    @property
+    def place(self) -> str:
+        """Up to where it has come, in words; "" at the beginning."""
+        done, step = len(self.rows), self.epoch.step
+        if step:
+            return f"epoch {done + 1}, batch {step}"
+        return f"epoch {done}" if done else ""
+
     def train_mode(self) -> None:
         self.model.train()
         for layer in self.frozen:
             layer.eval()  # batch norm's running statistics stay, too
 
 
-def fingerprint(train: Images, pixel_std: float) -> dict:
-    """Enough of the training images to notice that they are others."""
-    return {"classes": train.classes, "count": len(train), "pixel_std": pixel_std}
+class Keeper:
+    """Writes a training's checkpoint, if it has one: after every epoch, and within an
+    epoch whenever ``config.checkpoint_minutes`` have passed.
+    """
+
+    def __init__(
+        self, path: Path | None, config: TrainingConfig, images: dict, place: str = ""
+    ):
+        self.path, self.images = path, images
+        # A relative path says nothing after a resume from elsewhere.
+        weights = config.weights and os.path.abspath(config.weights)
+        self.config = asdict(config) | {"weights": weights}
+        self.seconds = 60 * config.checkpoint_minutes
+        self.last = time.monotonic()
+        self.place = place  # up to where the training is kept
+
+    def due(self) -> bool:
+        """Whether it is time. Of several processes the first one decides."""
+        late = time.monotonic() - self.last >= self.seconds
+        return self.path is not None and distributed.rank() == 0 and late
+
+    def save(self, state: State, *, together: bool = False) -> None:
+        """Write the state and the random numbers'. Within an epoch the processes that
+        train together have to do it ``together``: each has running statistics of its
+        own.
+        """
+        rows = None
+        if self.path and together:
+            rows = distributed.all_buffers(state.model, state.average)
+        if self.path and state.place and distributed.rank() == 0:
+            tensors, info = contents(state)
+            if rows is not None:
+                tensors["buffers"] = rows
+            info = {"config": self.config, "images": self.images, **info}
+            write_tensors(self.path, tensors, info)
+        self.last, self.place = time.monotonic(), state.place
+
+
+def contents(state: State) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """All of the state, as tensors and as what JSON can hold."""
+    optimizer = state.optimizer.state_dict()
+    tensors = {f"model.{k}": v for k, v in state.model.state_dict().items()}
+    tensors |= {f"average.{k}": v for k, v in state.average.state_dict().items()}
+    for index, moments in optimizer["state"].items():
+        tensors |= {f"optimizer.{index}.{k}": v for k, v in moments.items()}
+    tensors |= {name: of.get_rng_state() for name, of in random_sources().items()}
+    if state.beginning is not None:
+        tensors["beginning"] = state.beginning
+    info = {
+        "rows": state.rows,
+        "epoch": asdict(state.epoch),
+        "seconds": state.seconds,
+        "precision": state.precision,
+        "groups": optimizer["param_groups"],
+        "schedule": state.schedule.state_dict(),
+        "scaler": state.scaler.state_dict(),
+    }
+    return tensors, info
 
 
 def random_sources() -> dict[str, Any]:
@@ -229,33 +339,11 @@ def random_sources() -> dict[str, Any]:
     return sources
 
 
-def save_checkpoint(
-    path: Path, config: TrainingConfig, images: dict, state: State
-) -> None:
-    """Write the state, and the random numbers', after an epoch. ``images`` is the
-    ``fingerprint``.
-    """
-    optimizer = state.optimizer.state_dict()
-    tensors = {f"model.{k}": v for k, v in state.model.state_dict().items()}
-    tensors |= {f"average.{k}": v for k, v in state.average.state_dict().items()}
-    for index, moments in optimizer["state"].items():
-        tensors |= {f"optimizer.{index}.{k}": v for k, v in moments.items()}
-    tensors |= {name: of.get_rng_state() for name, of in random_sources().items()}
-    info = {
-        "config": asdict(config),
-        "images": images,
-        "rows": state.rows,
-        "seconds": state.seconds,
-        "precision": state.precision,
-        "groups": optimizer["param_groups"],
-        "schedule": state.schedule.state_dict(),
-        "scaler": state.scaler.state_dict(),
-    }
-    write_tensors(path, tensors, info)
+# --- resuming -------------------------------------------------------------------------
 
 
 class Saved(NamedTuple):
-    """What ``save_checkpoint`` wrote."""
+    """What a ``Keeper`` wrote."""
 
     tensors: dict[str, Tensor]
     info: dict[str, Any]
@@ -266,10 +354,24 @@ class Saved(NamedTuple):
         return {k[n:]: v for k, v in self.tensors.items() if k.startswith(prefix)}
 
 
+def fingerprint(train: Images) -> dict:
+    """Enough of the training images to notice that they are others, or in another
+    order; where they lie doesn't matter.
+    """
+    variances = train.variances()
+    place = torch.arange(1, len(train) + 1) * (1 + train.labels)
+    return {
+        "classes": list(train.classes),
+        "count": len(train),
+        "pixel_std": pixel_std(train),
+        "order": ((variances * place).sum() / variances.sum()).item(),
+    }
+
+
 def read_checkpoint(
     held: Checkpoint, config: TrainingConfig, images: dict
 ) -> Saved | None:
-    """What to resume from, if that is asked for. Raises ValueError if it is damaged or
+    """What to resume from, if there is something. Raises ValueError if it is damaged or
     belongs to another configuration or to other images.
     """
     path = held.path
@@ -278,34 +380,73 @@ def read_checkpoint(
     tensors, info = read_tensors(path)
     if "rows" not in info:
         raise ValueError(f"{path} holds a finished network, not a run to continue")
+    check_same_config(path, info["config"], config)
+    theirs = info["images"]
+    for name, ours in images.items():
+        value = theirs.get(name, ours)  # earlier versions wrote no order
+        same = value == ours
+        if isinstance(ours, float):
+            same = math.isclose(value, ours, rel_tol=1e-6)
+        if not same:
+            raise ValueError(
+                f"{path} belongs to a run on other images ({theirs['count']} of the "
+                f"classes {', '.join(theirs['classes'])}): restore them, or choose "
+                "another folder"
+            )
+    return Saved(tensors, info)
+
+
+def check_same_config(path: Path, theirs: dict, config: TrainingConfig) -> None:
+    """Raise a ValueError if a run differs from ``config`` in what changes its result.
+    The folder of its images doesn't: its fingerprint is compared.
+    """
+    names = {f.name for f in fields(config)}
+    before = TrainingConfig(**{k: v for k, v in theirs.items() if k in names})
     changed = [
         f.name
         for f in fields(config)
-        if f.compare
-        and info["config"].get(f.name, f.default) != getattr(config, f.name)
+        if f.compare and getattr(before, f.name) != getattr(config, f.name)
     ]
+    if "data" in changed and before.views == config.views:
+        changed.remove("data")
+    if os.path.abspath(before.weights) == os.path.abspath(config.weights):
+        changed = [name for name in changed if name != "weights"]
     if changed:
         raise ValueError(
             f"{path} belongs to a run with another {', '.join(changed)}: repeat its "
             "options, or choose another folder"
         )
-    theirs = info["images"]
-    if (theirs["classes"], theirs["count"]) != (
-        list(images["classes"]),
-        images["count"],
-    ) or not math.isclose(theirs["pixel_std"], images["pixel_std"], rel_tol=1e-6):
+
+
+def check_finished(folder: Path, config: TrainingConfig) -> str:
+    """A sentence about the finished run in ``folder``, which has nothing left to do.
+    Raises ValueError if it is damaged, was interrupted, or isn't the run that
+    ``config`` describes.
+    """
+    _, info = read_tensors(folder / "model.safetensors")
+    before = TrainingConfig(**info["config"])
+    if info["interrupted"]:
         raise ValueError(
-            f"{path} belongs to a run on other images ({theirs['count']} of the "
-            f"classes {', '.join(theirs['classes'])}): restore them, or choose another "
-            "folder"
+            f"{folder} holds an interrupted run whose checkpoint is gone: choose "
+            "another folder"
         )
-    return Saved(tensors, info)
+    if config.epochs > before.epochs:
+        raise ValueError(
+            f"{folder} holds a finished run of {before.epochs} epochs, at whose end "
+            f"the learning rate was almost 0: train its weights for "
+            f"{config.epochs - before.epochs} more, with a rate that rises and falls "
+            f"again, by the same options with --weights {folder} --epochs "
+            f"{config.epochs - before.epochs} --out another_folder, without --resume"
+        )
+    check_same_config(folder, info["config"], config)
+    return f"{folder} holds the finished run of {before.epochs} epochs: nothing to do"
 
 
 def restore(saved: Saved, state: State) -> None:
     """Put back into ``state`` all that was saved, and the random numbers. Raises
     ValueError if the network is another.
     """
+    info = saved.info
     try:
         state.model.load_state_dict(saved.part("model."))
         state.average.load_state_dict(saved.part("average."))
@@ -314,6 +455,9 @@ def restore(saved: Saved, state: State) -> None:
             "the checkpoint belongs to another network: hand over the same model, or "
             "choose another file"
         ) from error
+    if "buffers" in saved.tensors:
+        rows = saved.tensors["buffers"].to(state.device)
+        distributed.restore_buffers(rows, state.model, state.average)
     groups = state.optimizer.param_groups
     params = [p for group in groups for p in group["params"]]
     moments: dict[int, dict[str, Tensor]] = {}
@@ -323,14 +467,14 @@ def restore(saved: Saved, state: State) -> None:
             # In the memory layout of its weight, as the fused step expects it.
             tensor = torch.empty_like(params[int(index)]).copy_(tensor)
         moments.setdefault(int(index), {})[key] = tensor
-    state.optimizer.load_state_dict(
-        {"state": moments, "param_groups": saved.info["groups"]}
-    )
-    state.schedule.load_state_dict(saved.info["schedule"])
-    state.rows[:] = saved.info["rows"]
-    state.seconds = saved.info.get("seconds", 0.0)
-    if saved.info.get("scaler"):
-        state.scaler.load_state_dict(saved.info["scaler"])
+    state.optimizer.load_state_dict({"state": moments, "param_groups": info["groups"]})
+    state.schedule.load_state_dict(info["schedule"])
+    state.rows = info["rows"]
+    state.epoch = Progress(**info.get("epoch", {}))
+    state.beginning = saved.tensors.get("beginning")
+    state.began -= info.get("seconds", 0.0)
+    if info.get("scaler"):
+        state.scaler.load_state_dict(info["scaler"])
     for name, source in random_sources().items():
         if name in saved.tensors:  # else it comes from another kind of machine
             source.set_rng_state(saved.tensors[name])

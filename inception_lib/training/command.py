@@ -21,10 +21,11 @@ from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, arg
 from ..checks import at_home
 from ..model.googlenet import check_image_size
 from . import distributed, metrics
-from .checkpoint import Checkpoint, hold
+from .checkpoint import Checkpoint, check_finished, hold
 from .config import TrainingConfig
 from .data import Images, image_folder, solar_cells, split
 from .export import save_for_use
+from .interrupts import Terminated, sigterm_raises
 from .log import Log, any_terminal, tell
 from .loop import fit
 from .pictures import shown
@@ -63,7 +64,7 @@ def train(
 
     Args:
         out: folder for the results; without it nothing is kept
-        resume: continue from the checkpoint in --out
+        resume: continue from the checkpoint in --out; without one, begin
     """
     out = at_home(out) if out else None
     checkpoint = out / "checkpoint.safetensors" if out else None
@@ -71,26 +72,35 @@ def train(
         if resume and out is None:
             raise ValueError("--resume needs --out, the folder of the run to continue")
         check_image_size(config.image_size, config.aux, 3)  # before reading the data
-        with distributed.process_group(), hold(checkpoint, resume) as held:
+        with (
+            sigterm_raises(),
+            distributed.process_group(),
+            hold(checkpoint, resume) as held,
+        ):
+            if out and not held.resume and (out / "model.safetensors").exists():
+                if not resume:
+                    raise ValueError(
+                        f"{out} holds a finished run: choose another --out"
+                    )
+                say(check_finished(out, config))
+                return 0
             return train_and_save(config, out, held)
-    except KeyboardInterrupt:
-        return interrupted(checkpoint)
+    except KeyboardInterrupt as interrupt:
+        return interrupted(checkpoint, interrupt)
     except RuntimeError as error:
         if not distributed.is_loss_of_contact(error):
             raise
         tell(
             f"error: process {distributed.rank()} lost contact with another of the "
-            f"{distributed.count()} processes, which must have ended",
+            f"{distributed.count()} processes, which must have ended\n"
+            f"interrupted: {how_to_continue(checkpoint)}",
             sys.stderr,
         )
-        interrupted(checkpoint)
         return 2
 
 
 def train_and_save(config: TrainingConfig, out: Path | None, held: Checkpoint) -> int:
     """The whole run: read, split, train, measure, save."""
-    if out and not held.resume and (out / "model.safetensors").exists():
-        raise ValueError(f"{out} holds a finished run: choose another --out")
     data = read_data(config)
     train, held_out, test = split(data, config.split_seed, config.split_by)
     measured = {"validation": held_out, "test": test}
@@ -122,7 +132,8 @@ def train_and_save(config: TrainingConfig, out: Path | None, held: Checkpoint) -
     if out:
         say(f"{'saved':>10}: {out}")
     if run.interrupted:
-        tell("interrupted: these are the numbers of the weights so far", sys.stderr)
+        so_far = "these are the numbers of the weights so far"
+        tell(f"interrupted: {so_far}; {how_to_continue(held.path)}", sys.stderr)
         return 130
     return 0
 
@@ -166,13 +177,19 @@ def say(text: str) -> None:
         tell(text)
 
 
-def interrupted(checkpoint: Path | None) -> int:
-    """Say that the training has ended early, and how to continue it."""
-    kept = "nothing was kept"
+def interrupted(checkpoint: Path | None, interrupt: KeyboardInterrupt) -> int:
+    """Say that the training has ended early; the exit status of the signal."""
+    terminated = isinstance(interrupt, Terminated)
+    if distributed.rank() == 0:
+        what = "terminated" if terminated else "interrupted"
+        tell(f"{what}: {how_to_continue(checkpoint)}", sys.stderr)
+    return 143 if terminated else 130
+
+
+def how_to_continue(checkpoint: Path | None) -> str:
     if checkpoint and checkpoint.exists():
-        kept = f"continue from {checkpoint} with --resume"
-    tell(f"interrupted: {kept}", sys.stderr)
-    return 130
+        return f"continue from {checkpoint} with --resume"
+    return "nothing was kept"
 
 
 def predict(

@@ -82,6 +82,8 @@ class TrainingConfig:
     """fine-tune: the stages up to this one stay as they are"""
     stage_lr: float = 1.0
     """fine-tune: each stage learns at this fraction of the next one's rate"""
+    checkpoint_minutes: float = field(default=5.0, compare=False)
+    """within an epoch, how often to write a checkpoint; 0: after every step"""
     seed: int = 0
     """of the weights, the order and the augmentation"""
     split_seed: int = 0
@@ -103,6 +105,7 @@ class TrainingConfig:
         )
         self._check("lr", "positive", self.lr is None or self.lr > 0)
         self._check("weight_decay", "0 or more", (self.weight_decay or 0) >= 0)
+        self._check("checkpoint_minutes", "0 or more", self.checkpoint_minutes >= 0)
         self._check("stage_lr", "above 0 and at most 1", 0 < self.stage_lr <= 1)
         part, rest = divmod(self.batch_size, self.accumulate)
         divides = f"a number that divides the batch_size, {self.batch_size}"

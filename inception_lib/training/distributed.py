@@ -7,7 +7,6 @@ share of every batch. With one process nothing here does anything.
 """
 
 import os
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from inspect import signature
@@ -27,13 +26,11 @@ def process_group() -> Iterator[None]:
     """Join the others, if ``torchrun`` started this process.
 
     Gradients travel by NCCL between GPUs, by gloo otherwise; what lies in the
-    processor's memory always by gloo. SIGTERM, with which ``torchrun`` ends the
-    processes when one has failed, becomes a KeyboardInterrupt.
+    processor's memory always by gloo.
     """
     if not dist.is_torchelastic_launched():
         yield
         return
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         dist.init_process_group("cpu:gloo,cuda:nccl")
@@ -144,20 +141,44 @@ def average_buffers(*models: nn.Module) -> None:
     These are linear in the statistics of the batches, and training never reads them:
     once per epoch is as good as after every step.
     """
-    buffers = [b for m in models for b in m.buffers() if b.is_floating_point()]
+    buffers = running_statistics(*models)
+    if count() > 1 and buffers:
+        flat = torch.cat([buffer.flatten() for buffer in buffers])
+        dist.all_reduce(flat)
+        fill(buffers, flat / count())
+
+
+def all_buffers(*models: nn.Module) -> Tensor | None:
+    """Every process's running statistics, a row each; None if all have the same."""
+    buffers = running_statistics(*models)
     if count() == 1 or not buffers:
-        return
+        return None
     flat = torch.cat([buffer.flatten() for buffer in buffers])
-    dist.all_reduce(flat)
-    parts = (flat / count()).split([buffer.numel() for buffer in buffers])
+    rows = [torch.empty_like(flat) for _ in range(count())]
+    dist.all_gather(rows, flat)
+    return torch.stack(rows)
+
+
+def restore_buffers(rows: Tensor, *models: nn.Module) -> None:
+    """Put back this process's row; the mean, if there were more or fewer of them."""
+    row = rows[rank()] if len(rows) == count() else rows.mean(0)
+    fill(running_statistics(*models), row)
+
+
+def running_statistics(*models: nn.Module) -> list[Tensor]:
+    return [b for m in models for b in m.buffers() if b.is_floating_point()]
+
+
+def fill(buffers: list[Tensor], flat: Tensor) -> None:
+    parts = flat.split([buffer.numel() for buffer in buffers])
     for buffer, part in zip(buffers, parts, strict=True):
         buffer.copy_(part.view_as(buffer))
 
 
 @contextmanager
 def own_random_numbers(seed: int, step: int) -> Iterator[None]:
-    """Within, every process draws other random numbers, as dropout should, and others
-    in every ``step``; afterwards all of them go on in step.
+    """Inside the block, every process draws other random numbers, as dropout should,
+    and others in every ``step``; after it, all of them draw the same again.
     """
     if count() == 1:
         yield
@@ -175,3 +196,12 @@ def agreed(precision: str) -> str:
     index = torch.tensor(PRECISIONS.index(precision))
     dist.broadcast(index, 0)
     return PRECISIONS[index]
+
+
+def all_same(number: int) -> bool:
+    """Whether it is the same number in all processes."""
+    if count() == 1:
+        return True
+    extremes = torch.tensor([number, -number])
+    dist.all_reduce(extremes, dist.ReduceOp.MAX)
+    return bool(extremes[0] == -extremes[1])

@@ -3,10 +3,10 @@
 import json
 import math
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from signal import SIGINT, SIGTERM
 from typing import NamedTuple
 
 import pandas as pd
@@ -19,17 +19,19 @@ from . import distributed, finetune, metrics
 from .augment import Augment, PaperCrops
 from .checkpoint import (
     Checkpoint,
+    Keeper,
+    Progress,
     Saved,
     State,
     fingerprint,
     hold,
     read_checkpoint,
     restore,
-    save_checkpoint,
 )
 from .config import TrainingConfig
-from .data import Images, pixel_std, prepare
+from .data import Images, prepare
 from .forward import ForwardPass, Number, can_record, near, number, record
+from .interrupts import Terminated, held_back
 from .log import ProgressBar, Writer, tell
 from .optim import RunningAverage, make_optimizer, make_schedule
 from .run import Run, build_model
@@ -72,21 +74,21 @@ def fit(
 
     The network is a new GoogLeNet as ``config`` describes it, or your own ``model``: a
     module from N×3×S×S float32 images to N×K logits or ``GoogLeNetOutputs``, whose
-    weights move. (The size of the images changes during the training: see
-    ``config.grow``.)
+    weights move. (``config.grow`` changes S during the training.)
 
     Returns a ``Run``. Its model is the running average of the weights (the paper's
-    section 6 uses Polyak averaging too); its history has a row per epoch: epoch,
-    image_size, lr (of the last step, in the stage that learns fastest), loss (the three
-    losses together), train_accuracy (on augmented images, dropout on), and on
-    validation loss, accuracy, balanced_accuracy, f1, roc_auc and confusion_matrix.
+    section 6 uses Polyak averaging too); its history has a row per epoch with the
+    columns ``COLUMNS`` and, on validation, ``MEASURED``. ``lr`` is that of the last
+    step, in the stage that learns fastest, ``loss`` the three losses together,
+    ``train_accuracy`` that on augmented images with dropout.
 
-    ``progress`` is where the progress goes (None: nowhere); ``on_epoch`` is called
-    with the history so far, ``report`` with a line about device and precision. An
-    interrupt (Kernel → Interrupt, Ctrl-C) ends the training early and keeps what was
-    learned. ``checkpoint`` names a file that is written after every epoch; ``resume``
-    continues from it, and without ``resume`` there must be none yet. The same seed on
-    the same machine with the same number of threads gives the same weights.
+    ``progress`` is where the progress goes (None: nowhere); ``on_epoch`` is called with
+    the history so far, ``report`` with a line about device and precision. An interrupt
+    (Kernel → Interrupt, Ctrl-C) ends the training after the current step and keeps what
+    was learned. ``checkpoint`` names a file that is written after every epoch, every
+    ``config.checkpoint_minutes`` and after an interrupt; ``resume`` continues from it
+    if it is there, and without ``resume`` there must be none. The same seed on the same
+    machine with the same number of threads gives the same weights, interrupted or not.
 
     In several processes (see ``distributed``) every one calls ``fit`` with the same
     arguments and gets the same Run; the first one writes and shows the progress. A
@@ -103,13 +105,12 @@ def fit(
     first = distributed.rank() == 0
 
     with hold(checkpoint, resume) as held:
-        images = fingerprint(train, pixel_std(train))
+        images = fingerprint(train)
         saved = read_checkpoint(held, config, images)
         state = prepare_state(config, train.classes, model, steps, saved, report)
-        network = state.average.module
-        run = Run(network, config, train.classes, images["pixel_std"])
+        run = Run(state.average.module, config, train.classes, images["pixel_std"])
         run.channels, run.full_scale = channels_of(train), train.full_scale
-        start = time.perf_counter() - state.seconds
+        keeper = Keeper(held.path, config, images, state.place)
         bar = ProgressBar(progress if first else None, sizes, steps, len(state.rows))
         stage = None
         try:
@@ -117,22 +118,23 @@ def fit(
                 if not stage or stage.size != size:
                     stage = prepare_stage(size, train, validation, config, state)
                 row = {"epoch": epoch, "image_size": size}
-                row |= train_epoch(stage, run, state, steps, bar, held.path)
+                row |= train_epoch(stage, run, state, steps, bar, keeper)
                 if stage.validation:
                     row |= measure(run, stage.validation, size, state.precision)
-                scores = {"validation": row["accuracy"]} if validation else {}
-                bar.end_epoch(**scores)
-                state.rows.append(row)
-                state.seconds = time.perf_counter() - start
+                bar.end_epoch(**{"validation": row["accuracy"]} if validation else {})
+                # In one go, between whose parts no interrupt comes.
+                state.rows, state.epoch = [*state.rows, row], Progress()
                 run.history = pd.DataFrame(state.rows, columns=columns)
-                if held.path and first:
-                    save_checkpoint(held.path, config, images, state)
+                keeper.save(state)
                 if on_epoch and first:
                     on_epoch(run.history)
-        except KeyboardInterrupt:
-            if distributed.count() > 1:
-                raise  # the others may be anywhere: nothing more can be done together
+        except KeyboardInterrupt as interrupt:
             run.interrupted = True
+            if state.whole:
+                keeper.save(state)
+            # The others may be anywhere: nothing more can be done together.
+            if distributed.count() > 1 or isinstance(interrupt, Terminated):
+                raise
         finally:
             bar.close()
     run.history = pd.DataFrame(state.rows, columns=columns)
@@ -147,37 +149,68 @@ def train_epoch(
     state: State,
     steps: int,
     bar: ProgressBar,
-    checkpoint: Path | None,
+    keeper: Keeper,
 ) -> dict:
-    """One pass over the training images in random order: the epoch's learning rate,
-    loss and training accuracy.
+    """One pass over the training images in random order, or what is left of it: the
+    epoch's learning rate, loss and training accuracy.
     """
+    batch_size, epoch = run.config.batch_size, state.epoch
     state.train_mode()
-    batch_size = run.config.batch_size
-    order = torch.randperm(len(stage.train))[: steps * batch_size]
+    bar.update(epoch.step * stage.size**2)  # before a resume
+    with held_back() as came:  # a step is whole or not at all
+        state.whole = False
+        for batch in remaining_batches(stage, run.config, state, steps):
+            epoch.lr = state.lr
+            wishes = (keeper.due(), SIGINT in came, SIGTERM in came)
+            loss, hits, *agreed = train_step(stage.forward, batch, run, state, wishes)
+            due, interrupt, terminate = map(bool, agreed)
+            epoch.loss += loss
+            epoch.correct += hits
+            epoch.step += 1
+            bar.update(stage.size**2)
+            keep = due or interrupt or terminate
+            read = keep or epoch.step % 50 == 0 or epoch.step == steps
+            if isinstance(loss, Tensor) and not read:
+                continue  # to read a number is to wait for the GPU
+            epoch.loss, epoch.correct = float(epoch.loss), float(epoch.correct)
+            check_numbers(state, steps, keeper, weights=keep or epoch.step == steps)
+            bar.tell(
+                loss=epoch.loss / epoch.step,
+                train=epoch.correct / epoch.step / batch_size,
+            )
+            if keep:
+                keeper.save(state, together=True)
+            if interrupt or terminate:
+                raise Terminated if terminate else KeyboardInterrupt
+        distributed.average_buffers(state.model, state.average)
+        state.whole = True
+    return {
+        "lr": epoch.lr,
+        "loss": epoch.loss / steps,
+        "train_accuracy": epoch.correct / steps / batch_size,
+    }
+
+
+def remaining_batches(
+    stage: Stage, config: TrainingConfig, state: State, steps: int
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """This process's share of the batches that the epoch still has, augmented: images,
+    targets and labels.
+
+    Their order is drawn at the epoch's beginning, and so is what a stream draws. After
+    a resume within the epoch both are drawn a second time, from the same numbers.
+    """
+    now = torch.get_rng_state()
+    if state.epoch.step and state.beginning is not None:
+        torch.set_rng_state(state.beginning)
+    state.beginning = torch.get_rng_state()
+    order = torch.randperm(len(stage.train))[: steps * config.batch_size]
+    batches = order.split(config.batch_size)[state.epoch.step :]
     share = slice(distributed.rank(), None, distributed.count())
-    batches = stage.train.batches(order.split(batch_size), stage.augment, share)
-    total: Number = 0.0
-    correct: Number = 0.0
-    lr = 0.0
-    for step, batch in enumerate(batches, 1):
-        lr = state.lr
-        loss, hits = train_step(stage.forward, batch, run, state)
-        total += loss
-        correct += hits
-        bar.update(stage.size**2)
-        if isinstance(loss, Tensor) and step % 50 and step < steps:
-            continue  # to read a number is to wait for the GPU
-        total, correct = float(total), float(correct)
-        if not math.isfinite(total):
-            where = f"batch {step} of {steps}"
-            raise diverged(f"the loss became {total}", where, state, checkpoint)
-        bar.tell(loss=total / step, train=correct / step / batch_size)
-    if not all(p.isfinite().all() for p in state.average.parameters()):
-        where = f"batch {steps} of {steps}"
-        raise diverged("a weight became infinite", where, state, checkpoint)
-    distributed.average_buffers(state.model, state.average)
-    return {"lr": lr, "loss": total / steps, "train_accuracy": correct / len(order)}
+    found = stage.train.batches(batches, stage.augment, share)
+    if state.epoch.step:
+        torch.set_rng_state(now)
+    return found
 
 
 def train_step(
@@ -185,21 +218,23 @@ def train_step(
     batch: tuple[Tensor, Tensor, Tensor],
     run: Run,
     state: State,
-) -> tuple[Number, Number]:
+    wishes: tuple[bool, ...] = (),
+) -> tuple[Number, ...]:
     """One step of the optimizer, unless the loss isn't finite: the loss, and how many
-    were right, of the whole batch.
+    were right, of the whole batch; then, of each wish, whether a process has it.
 
-    On a GPU both are tensors, and nobody waits for them; a loss that isn't finite is
-    found out later.
+    On a GPU the first two are tensors, and nobody waits for them; a loss that isn't
+    finite is found out later.
     """
     state.optimizer.zero_grad()
-    loss, hits = distributed.mean(*gradients(forward, batch, run, state))
+    mine = gradients(forward, batch, run, state)
+    loss, hits, *agreed = distributed.mean(*mine, *wishes)
     if isinstance(loss, Tensor) or math.isfinite(loss):
         state.scaler.step(state.optimizer)
         state.scaler.update()
         state.schedule.step()
         state.average.update_parameters(state.model)
-    return loss, hits * distributed.count()
+    return loss, hits * distributed.count(), *agreed
 
 
 def gradients(
@@ -313,18 +348,23 @@ def channels_of(images: Images) -> int:
     return first.shape[1]
 
 
-def diverged(
-    what: str, where: str, state: State, checkpoint: Path | None
-) -> FloatingPointError:
-    """The error that says what happened, where, and what is left."""
-    done = len(state.rows)
-    kept = f"the last good checkpoint is {checkpoint}, of epoch {done}"
-    if not (checkpoint and done):
-        kept = "there is no checkpoint before it"
-    return FloatingPointError(
-        f"{what} in epoch {done + 1}, {where}, at a learning rate of {state.lr:.2g}: "
-        f"try a smaller lr; {kept}"
-    )
+def check_numbers(state: State, steps: int, keeper: Keeper, *, weights: bool) -> None:
+    """Raise a FloatingPointError that says what happened, where, and what is left, if
+    the loss or (where asked) a weight is no longer a number.
+    """
+    what = ""
+    if not math.isfinite(state.epoch.loss):
+        what = f"the loss became {state.epoch.loss}"
+    elif weights and not all(p.isfinite().all() for p in state.average.parameters()):
+        what = "a weight became infinite"
+    if what:
+        kept = f"the last good checkpoint is {keeper.path}, of {keeper.place}"
+        if not (keeper.path and keeper.place):
+            kept = "there is no checkpoint before it"
+        raise FloatingPointError(
+            f"{what} in epoch {len(state.rows) + 1}, batch {state.epoch.step} of "
+            f"{steps}, at a learning rate of {state.lr:.2g}: try a smaller lr; {kept}"
+        )
 
 
 def image_sizes(config: TrainingConfig) -> list[int]:

@@ -4,14 +4,14 @@ What stays in memory is the names of the files, their labels and one number each
 processes (torch's DataLoader) read, scale and augment ahead of the training.
 """
 
-import signal
-import threading
+import errno
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from multiprocessing import resource_tracker
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..checks import check_positive
 from .folder import PictureFolder
+from .interrupts import held_back_from_children, leave_to_parent
 from .log import tell
 from .pictures import reason, shown
 
@@ -35,8 +36,12 @@ class Pictures(Dataset):
     def __init__(self, folder: PictureFolder, grey: bool):
         self.folder, self.grey = folder, grey
 
-    def __getitem__(self, request) -> Tensor | str:
-        """N×C×S×S uint8, or a sentence that says which picture failed."""
+    def __getitem__(self, request) -> np.ndarray | str:
+        """N×C×S×S uint8, or a sentence that says which picture failed.
+
+        An array travels through a pipe, a tensor through shared memory, of which a
+        container has little: what finds no room there is lost without a word.
+        """
         indices, side, augment, seed = request
         images = []
         for index in indices.tolist():
@@ -54,7 +59,7 @@ class Pictures(Dataset):
                 torch.manual_seed(seed + index)
                 image = augment(image)
             images.append(image)
-        return torch.cat(images)
+        return torch.cat(images).numpy()
 
 
 @contextmanager
@@ -67,39 +72,30 @@ def worker_deaths() -> Iterator[None]:
     except RuntimeError as error:
         if not str(error).startswith("DataLoader worker"):
             raise
+        why = "died, perhaps for lack of memory"
+        if "killed by signal" not in str(error):
+            why = "ended with an error of its own"
         raise ChildProcessError(
-            "a process that reads pictures has died, perhaps for lack of memory: go on "
-            "from the last checkpoint, with fewer workers"
+            f"a process that reads pictures has {why}: continue from the last "
+            "checkpoint, with fewer workers"
         ) from error
 
 
-def ignore_interrupts(_: int) -> None:
-    """Ctrl-C is for the process that trains, which then ends its workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
 @contextmanager
-def interrupts_held_back() -> Iterator[None]:
-    """Inside the block, an interrupt waits: half a DataLoader can't be cleaned up. In
-    the processes started here it stays blocked (not on Windows), because they take
-    seconds to reach ``ignore_interrupts``.
+def without_main() -> Iterator[None]:
+    """Inside the block, a process that is started doesn't run the main script a second
+    time, as it would: it needs nothing of it, and might train instead.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # another thread is never interrupted
-        return
-    came: list[int] = []
-    handler = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
-    if hasattr(signal, "pthread_sigmask"):
-        resource_tracker.ensure_running()  # whose start would let it through again
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
     try:
         yield
     finally:
-        if hasattr(signal, "pthread_sigmask"):
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        signal.signal(signal.SIGINT, handler)
-    if came:
-        raise KeyboardInterrupt
+        sys.modules["__main__"] = main
+
+
+def as_it_is(images):
+    return images
 
 
 class Loader:
@@ -114,13 +110,31 @@ class Loader:
         return DataLoader(
             self.pictures,
             batch_size=None,  # a request is a batch already
+            collate_fn=as_it_is,
             sampler=self.requests,
             num_workers=self.workers,
             persistent_workers=True,
             # A forked worker would inherit the lock on the run's folder.
             multiprocessing_context="spawn",
-            worker_init_fn=ignore_interrupts,
+            worker_init_fn=leave_to_parent,
         )
+
+    def start(self) -> Iterator:
+        """The answers to the requests."""
+        state = torch.get_rng_state()
+        try:
+            with held_back_from_children(), without_main():
+                answers = iter(self.workshop)  # draws a seed that we don't use
+                torch.set_rng_state(state)
+                return answers
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise OSError(
+                "there is no room in /dev/shm, which processes need to start: "
+                "remove what a killed program left there, or make it larger (docker "
+                "run --shm-size=1g)"
+            ) from error
 
     def read(
         self,
@@ -132,16 +146,12 @@ class Loader:
         """The pictures of each batch of indices, in order."""
         # As NumPy arrays, which travel to a worker by value.
         self.requests[:] = [(b.numpy(), side, augment, seed) for b in batches]
-        state = torch.get_rng_state()
         try:
             with worker_deaths():
-                with interrupts_held_back():
-                    answers = iter(self.workshop)  # draws a seed that we don't use
-                torch.set_rng_state(state)
-                for images in answers:
+                for images in self.start():
                     if isinstance(images, str):
                         raise ValueError(images)
-                    yield images
+                    yield torch.from_numpy(images)
         except (KeyboardInterrupt, ChildProcessError):
             # Perhaps in the middle of a message: next time with new workers.
             self.__dict__.pop("workshop", None)
@@ -233,15 +243,17 @@ class ImageStream:
     def batches(
         self, batches: Iterable[Tensor], augment: Transform, share: slice
     ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """See ``ImageSet.batches``; only this process's share is read at all."""
+        """See ``ImageSet.batches``; only this process's share is read at all. The seed
+        of the augmentation is drawn at once, not with the first batch.
+        """
         seed = int(torch.randint(2**62, ()))
         own = [batch[share] for batch in batches]
         images = self.loader.read(
             (self.index[i] for i in own), self.side, augment, seed
         )
-        for i, pixels in zip(own, images, strict=True):
-            labels = self.labels[i]
-            yield pixels, torch.eye(len(self.classes))[labels], labels
+        labels = (self.labels[i] for i in own)
+        eye = torch.eye(len(self.classes))
+        return ((x, eye[y], y) for x, y in zip(images, labels, strict=True))
 
 
 def image_stream(

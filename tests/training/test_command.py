@@ -56,11 +56,11 @@ def test_an_interrupted_run_goes_on_where_it_stopped(pictures, tmp_path, monkeyp
     assert main([*command, "--out", str(tmp_path / "whole")]) == 0
 
     def stop(*arguments):
-        save_checkpoint(*arguments)
+        save(*arguments)
         raise KeyboardInterrupt
 
-    save_checkpoint = loop.save_checkpoint
-    monkeypatch.setattr(loop, "save_checkpoint", stop)
+    save = loop.Keeper.save
+    monkeypatch.setattr(loop.Keeper, "save", stop)
     assert main([*command, "--out", str(tmp_path / "cut")]) == 130
     monkeypatch.undo()
     assert main([*command, "--out", str(tmp_path / "cut"), "--resume"]) == 0
