@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -438,6 +438,8 @@ def check_finished(folder: Path, config: TrainingConfig) -> str:
             f"again, by the same options with --weights {folder} --epochs "
             f"{config.epochs - before.epochs} --out another_folder, without --resume"
         )
+    # A batch that few images don't fill was made smaller.
+    config = replace(config, batch_size=before.batch_size)
     check_same_config(folder, info["config"], config)
     return f"{folder} holds the finished run of {before.epochs} epochs: nothing to do"
 

@@ -77,6 +77,7 @@ def train(
             distributed.process_group(),
             hold(checkpoint, resume) as held,
         ):
+            config.check_batch(distributed.count())
             if out and not held.resume and (out / "model.safetensors").exists():
                 if not resume:
                     raise ValueError(

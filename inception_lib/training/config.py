@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Literal, get_args, get_type_hints
 
+from ..model.googlenet import map_sizes, smallest_image_size
+
 SOLAR_CELLS = "solar-cells"  # the name of the data that this package brings
 ONE_PLACE = 63  # smaller images end as maps of 1×1
 KINDS = {bool: "True or False", int: "a whole number", str: "a text"}
@@ -123,10 +125,31 @@ class TrainingConfig:
             raise ValueError("stream reads a folder: name one with data")
         if self.split_by == "panel" and not self.on_solar_cells:
             raise ValueError("only the solar cells have panels: split_by class")
+        self.check_batch()
 
     def _check(self, name: str, rule: str, holds: object) -> None:
         if not holds:
             raise ValueError(f"{name} must be {rule}, got {getattr(self, name)}")
+
+    def check_batch(self, processes: int = 1) -> None:
+        """Raise a ValueError if these processes can't divide a batch evenly, or batch
+        norm would see a single value.
+        """
+        parts = processes * self.accumulate
+        into = f"a batch of {self.batch_size} in {processes} × {self.accumulate} parts"
+        if self.batch_size % parts:
+            raise ValueError(
+                f"{into} (processes × accumulate) doesn't come out even: choose "
+                "another batch_size or accumulate"
+            )
+        size = min(image_sizes(self))
+        if self.batch_norm and self.batch_size == parts:
+            if map_sizes(size)["maxpool4"] == 1:
+                raise ValueError(
+                    f"{into} (processes × accumulate) leaves one image, and its "
+                    f"{size}×{size} pixels one value, to a batch norm that needs two: "
+                    "choose a larger batch_size or image_size, or no batch_norm"
+                )
 
     @property
     def on_solar_cells(self) -> bool:
@@ -158,3 +181,22 @@ class TrainingConfig:
     def flip_dims(self) -> tuple[int, ...]:
         """The same as image dimensions: 3 is left-right, 2 is up-down."""
         return {"both": (3, 2), "horizontal": (3,), "one": ()}[self.views]
+
+
+def image_sizes(config: TrainingConfig) -> list[int]:
+    """The side of the images in each epoch, in pixels.
+
+    With ``config.grow`` the first 8 of 15 epochs see images of 5/8 of the size, the
+    next 4 of 3/4, the last 3 the whole: in the same time there are nearly twice as many
+    epochs. Never smaller than what the network can take.
+    """
+    if not config.grow:
+        return [config.image_size] * config.epochs
+    smallest = smallest_image_size(config.aux)
+    sizes = []
+    for epoch in range(1, config.epochs + 1):
+        done = epoch / config.epochs
+        part = 5 / 8 if done <= 8 / 15 else 3 / 4 if done <= 12 / 15 else 1
+        size = max(smallest, round(config.image_size * part))
+        sizes.append(min(size, config.image_size))
+    return sizes

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from ..model.device import pick_device, pick_precision
-from ..model.googlenet import smallest_image_size
 from . import distributed, finetune, metrics
 from .augment import Augment, PaperCrops
 from .checkpoint import (
@@ -28,7 +27,7 @@ from .checkpoint import (
     read_checkpoint,
     restore,
 )
-from .config import TrainingConfig
+from .config import TrainingConfig, image_sizes
 from .data import Images, prepare
 from .forward import ForwardPass, Number, can_record, near, number, record
 from .interrupts import Terminated, held_back
@@ -367,25 +366,6 @@ def check_numbers(state: State, steps: int, keeper: Keeper, *, weights: bool) ->
         )
 
 
-def image_sizes(config: TrainingConfig) -> list[int]:
-    """The side of the images in each epoch, in pixels.
-
-    With ``config.grow`` the first 8 of 15 epochs see images of 5/8 of the size, the
-    next 4 of 3/4, the last 3 the whole: in the same time there are nearly twice as many
-    epochs. Never smaller than what the network can take.
-    """
-    if not config.grow:
-        return [config.image_size] * config.epochs
-    smallest = smallest_image_size(config.aux)
-    sizes = []
-    for epoch in range(1, config.epochs + 1):
-        done = epoch / config.epochs
-        part = 5 / 8 if done <= 8 / 15 else 3 / 4 if done <= 12 / 15 else 1
-        size = max(smallest, round(config.image_size * part))
-        sizes.append(min(size, config.image_size))
-    return sizes
-
-
 def measure(run: Run, validation: Images, size: int, precision: str) -> dict:
     """Loss, scores and confusion matrix of the run's network as it is now, on images as
     they are, without flips.
@@ -427,12 +407,7 @@ def check_sets(
     train: Images, validation: Images | None, config: TrainingConfig
 ) -> None:
     """Raise a ValueError if these sets can't be trained on with this configuration."""
-    processes = distributed.count()
-    if config.batch_size % (processes * config.accumulate):
-        raise ValueError(
-            f"a batch of {config.batch_size} doesn't divide into {processes} processes "
-            f"× {config.accumulate} parts: choose another batch_size or accumulate"
-        )
+    config.check_batch(distributed.count())
     if validation is not None and validation.classes != train.classes:
         raise ValueError(
             f"the validation classes {validation.classes} are not the training classes "

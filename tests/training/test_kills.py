@@ -1,12 +1,24 @@
-"""Real processes killed at any moment: nothing is lost, nothing becomes different."""
+"""Real processes killed at any moment: nothing is lost, nothing becomes different.
 
+``KILLS=200 pytest tests/training/test_kills.py`` does it more often.
+"""
+
+import os
 import random
 import time
 from pathlib import Path
 
+import pytest
+from test_distributed import finish, port
+
 from inception_lib.training.checkpoint import read_tensors
 
-KILLS, EPOCHS = 51, 36
+KILLS = int(os.environ.get("KILLS", "12"))
+EPOCHS = KILLS // 2 + 4  # of four steps
+OPTIONS = (
+    "--image-size 32 --no-aux --no-grow --batch-size 4 --precision float32 "
+    f"--checkpoint-minutes 0 --epochs {EPOCHS}"
+).split()
 
 
 def stamp(path: Path) -> tuple[int, int]:
@@ -18,52 +30,65 @@ def stamp(path: Path) -> tuple[int, int]:
     return (found.st_ino, found.st_mtime_ns)
 
 
-def await_change(path: Path, before: tuple[int, int], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
+def await_change(path: Path, before: tuple[int, int], pid: int) -> None:
+    end = time.monotonic() + 120
     while stamp(path) == before or not path.exists():
-        assert time.monotonic() < end, f"{path.name} didn't change"
+        assert time.monotonic() < end, f"{pid}: {path.name} didn't change"
         time.sleep(0.001)
 
 
-def test_kills_at_random_moments_change_nothing(warm, few_pictures, tmp_path):
-    options = "--image-size 32 --no-aux --no-grow --batch-size 16 --precision float32"
-    options += " --final"  # a validation after each epoch takes a quarter of the time
-    command = ["--data", few_pictures, "--epochs", EPOCHS, *options.split(), "--out"]
-    start = time.perf_counter()
-    assert warm.run(*command, tmp_path / "whole") == 0
-    epoch = (time.perf_counter() - start) / EPOCHS
+@pytest.mark.parametrize("processes", [1])
+def test_kills_at_random_moments_change_nothing(
+    processes, warm, few_pictures, tmp_path
+):
+    command = ["--data", few_pictures, *OPTIONS, "--resume", "--out"]
+
+    def start(out: Path) -> list[int]:
+        if processes == 1:
+            return [warm.start(*command, out)]
+        return warm.group(processes, *command, out, port=port())
+
+    begun = time.perf_counter()
+    # Without checkpoints in between: they change nothing, either.
+    finish(warm, start(tmp_path / "whole"))
+    step = (time.perf_counter() - begun) / (4 * EPOCHS)
 
     cut = tmp_path / "cut"
     checkpoint = cut / "checkpoint.safetensors"
     part = cut / "checkpoint.safetensors.part"
     moments = random.Random(0)
-    epochs, during_a_write = [0], 0
-
-    def start_or_resume() -> int:
-        resume = ["--resume"] if checkpoint.exists() else []
-        return warm.start(*command, cut, *resume)
-
+    places, during_a_write = [(0, 0)], 0
     for kill in range(KILLS):
-        whole, begun = stamp(checkpoint), stamp(part)
-        pid = start_or_resume()
-        # In turn: any moment, any moment after the next checkpoint, during a write.
+        whole, writing = stamp(checkpoint), stamp(part)
+        pids = start(cut)
+        # In turn: any moment after the start, after a checkpoint, during a write.
         if kill % 3 == 1:
-            await_change(checkpoint, whole)
+            await_change(checkpoint, whole, pids[0])
         if kill % 3 == 2:
-            await_change(part, begun)
-        time.sleep(moments.uniform(0, 0.01 if kill % 3 == 2 else epoch))
-        warm.kill(pid)
-        assert warm.wait(pid) == -9, warm.said(pid)
-        during_a_write += part.exists() and stamp(part) != begun
+            await_change(part, writing, pids[0])
+        time.sleep(moments.uniform(0, [12 * step, 2 * step, 0.02][kill % 3]))
+        victim = moments.randrange(processes)
+        warm.kill(pids[victim])
+        assert warm.wait(pids[victim]) == -9, warm.said(pids[victim])
+        during_a_write += victim == 0 and part.exists() and stamp(part) != writing
+        for pid in pids:
+            if pid != pids[victim]:
+                assert warm.wait(pid) == 2, warm.said(pid)
+                assert "lost contact" in warm.said(pid)
         if stamp(checkpoint) != whole:
             # Whole, or its checksum would be another.
-            epochs.append(len(read_tensors(checkpoint)[1]["rows"]))
-    # It went on from the last checkpoint each time, and kills hit writes too.
-    assert epochs == sorted(epochs) and KILLS // 3 <= epochs[-1] < EPOCHS
-    assert during_a_write >= 3
+            info = read_tensors(checkpoint)[1]
+            places.append((len(info["rows"]), info["epoch"]["step"]))
+    # It continued from the last checkpoint each time, and kills hit writes too.
+    assert places == sorted(places) and len(places) > KILLS // 3
+    assert any(step for _, step in places) and places[-1][0] < EPOCHS
+    assert during_a_write >= KILLS // 15
 
-    assert warm.wait(start_or_resume()) == 0
+    finish(warm, start(cut))
     files = {path.name: path for path in (tmp_path / "whole").iterdir()}
     assert {path.name for path in cut.iterdir()} == files.keys()
     for name in files.keys() - {"metrics.json"}:  # holds a time
         assert (cut / name).read_bytes() == files[name].read_bytes(), name
+    pids = start(cut)
+    finish(warm, pids)
+    assert f"finished run of {EPOCHS} epochs: nothing to do" in warm.said(pids[0])

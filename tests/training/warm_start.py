@@ -34,8 +34,9 @@ class Warm:
     def start(
         self, *arguments, plain=False, own_group=False, **environment: str
     ) -> int:
-        """The id of a new process; ``plain`` takes dropout away; in its ``own_group`` a
-        signal can reach it with its children and without us, as Ctrl-C would.
+        """The id of a new process; ``plain`` takes dropout away, and most of the
+        rounding; in its ``own_group`` a signal can reach it with its children and
+        without us, as Ctrl-C would.
         """
         return self.ask(
             arguments=[str(argument) for argument in arguments],
@@ -102,6 +103,8 @@ def train(job: dict) -> None:
         torch.set_num_threads(int(os.environ.get("THREADS", "1")))
         if job["plain"]:
             Dropout.forward = lambda self, input: input  # type: ignore[method-assign]
+            if "bfloat16" not in job["arguments"]:
+                compute_in_float64()
         if path := os.environ.get("SAVE_GRADIENTS"):
             register_optimizer_step_pre_hook(
                 lambda optimizer, *_: save_gradients(optimizer, Path(path))
@@ -113,6 +116,13 @@ def train(job: dict) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def compute_in_float64() -> None:
+    """Network, gradients and optimizer: all but the images and the loss."""
+    build_model, prepare = loop.build_model, loop.prepare
+    loop.build_model = lambda *given: build_model(*given).double()
+    loop.prepare = lambda *given: prepare(*given).double()
 
 
 def wait(pid: int, seconds: float = 300) -> int:
@@ -141,6 +151,7 @@ if __name__ == "__main__":
     from torch.nn import Dropout
     from torch.optim.optimizer import register_optimizer_step_pre_hook
 
+    from inception_lib.training import loop
     from inception_lib.training.__main__ import main
 
     # Its files are tested elsewhere.
