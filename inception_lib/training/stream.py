@@ -73,12 +73,9 @@ def worker_deaths() -> Iterator[None]:
     except RuntimeError as error:
         if not str(error).startswith("DataLoader worker"):
             raise
-        why = "died, perhaps for lack of memory"
-        if "killed by signal" not in str(error):
-            why = "ended with an error of its own"
         raise ChildProcessError(
-            f"a process that reads pictures has {why}: continue from the last "
-            "checkpoint, with fewer workers"
+            "a process that reads pictures has died, perhaps for lack of memory: "
+            "continue from the last checkpoint, with fewer workers"
         ) from error
 
 
