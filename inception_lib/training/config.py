@@ -7,7 +7,6 @@ from typing import Literal, get_args, get_type_hints
 from ..model.googlenet import map_sizes, smallest_image_size
 
 SOLAR_CELLS = "solar-cells"  # the name of the data that this package brings
-ONE_PLACE = 63  # smaller images end as maps of 1×1
 KINDS = {bool: "True or False", int: "a whole number", str: "a text"}
 
 
@@ -109,18 +108,6 @@ class TrainingConfig:
         self._check("weight_decay", "0 or more", (self.weight_decay or 0) >= 0)
         self._check("checkpoint_minutes", "0 or more", self.checkpoint_minutes >= 0)
         self._check("stage_lr", "above 0 and at most 1", 0 < self.stage_lr <= 1)
-        part, rest = divmod(self.batch_size, self.accumulate)
-        divides = f"a number that divides the batch_size, {self.batch_size}"
-        self._check("accumulate", divides, part and not rest)
-        side = round(self.image_size * (5 / 8 if self.grow else 1))
-        # The heads need larger images anyway.
-        if self.batch_norm and part == 1 and not self.aux and side < ONE_PLACE:
-            raise ValueError(
-                f"batches of {self.batch_size} in {self.accumulate} parts are single "
-                f"images, and at {side} pixels the last maps are of one place: a batch "
-                "norm has no spread of one number; choose a smaller accumulate, a "
-                f"larger batch_size or images of {ONE_PLACE} pixels"
-            )
         if self.stream and self.on_solar_cells:
             raise ValueError("stream reads a folder: name one with data")
         if self.split_by == "panel" and not self.on_solar_cells:
