@@ -1,12 +1,15 @@
 """record.csv as the tables of docs/record.md: scores, and differences in pairs.
 
 python benchmarks/record_report.py
+
+It also writes the scores over the table that notebook 07 shows.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from lesson_tables import DATA
 from record import ENSEMBLE, FOLDER, PROTOCOLS, SEEDS, SPLITS, Job, Record, read_split
 
 from inception_lib.training import ImageSet, solar_cells
@@ -123,7 +126,9 @@ def markdown(table: pd.DataFrame) -> str:
 
 def main() -> None:
     record = Record(FOLDER)
-    print(markdown(scores(pd.DataFrame(record.rows.values()))))
+    table = scores(pd.DataFrame(record.rows.values()))
+    table.round(3).to_csv(DATA / "record.csv", index=False)
+    print(markdown(table))
     print()
     print(markdown(paired(record, solar_cells(8))))
 

@@ -52,7 +52,7 @@ def trained_elsewhere(folder, quick="../runs/quick"):
 
 @wraps(trained.keep)
 def keep_elsewhere(run, folder):
-    whole_keep(run, elsewhere(folder))
+    return whole_keep(run, elsewhere(folder))
 
 
 for module in places:

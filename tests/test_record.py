@@ -9,6 +9,7 @@ import pytest
 import torch
 from sklearn import metrics as oracle
 
+from inception_lib.teaching import results
 from inception_lib.training import solar_cells, split
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -105,6 +106,8 @@ def test_the_page_shows_what_was_recorded():
         ceiling.ceilings(chances),
     ):
         assert record_report.markdown(table) in page
+    shown = record_report.scores(pd.DataFrame(kept.rows.values())).round(3)
+    pd.testing.assert_frame_equal(results.table("record"), shown)
 
 
 def test_ensembles_are_the_means_of_their_saved_members():

@@ -6,7 +6,7 @@ import pandas as pd
 from IPython.display import display
 from matplotlib.ticker import MaxNLocator
 
-from .drawing import Drawing, figure, series
+from .drawing import COLOURS, Drawing, figure, series
 
 
 class LiveTraining:
@@ -62,7 +62,10 @@ def draw_curves(history: pd.DataFrame) -> Drawing:
     right.set_title(f"on the {kind} set")
     right.set_ylim(0.45, 1)
     right.legend(loc="lower right")
+    grown = history["epoch"][history["image_size"].diff() > 0]
     for ax in (left, right):
+        for epoch in grown:  # from here on the images are larger
+            ax.axvline(epoch - 0.5, color=COLOURS["light"], ls=":", zorder=0)
         ax.set_xlabel("epoch")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     last = history.iloc[-1]

@@ -9,8 +9,8 @@ from .live import LiveTraining
 QUICK = TrainingConfig(epochs=12)
 
 
-def keep(run: Run, folder: str | Path) -> None:
-    """Save the run for the notebooks that follow, and say where.
+def keep(run: Run, folder: str | Path) -> Path:
+    """Save the run for the notebooks that follow, say where, and return the folder.
 
     A network of other data that is in ``folder``, such as one trained on your own
     pictures, stays there: then the folder's name gets "-07".
@@ -24,6 +24,7 @@ def keep(run: Run, folder: str | Path) -> None:
         print(f"kept in {save_run(run, folder)}")
     except OSError as error:
         print(f"this network is not kept for the next time: {error}")
+    return folder
 
 
 def trained_run(folder: str | Path, quick: str | Path = "../runs/quick") -> Run:

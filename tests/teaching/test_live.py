@@ -20,14 +20,14 @@ def test_live_curves_draw_the_history_in_place(monkeypatch):
     live = LiveTraining()
     live.write("\r 50%|##")
     history = pd.DataFrame(
-        {"epoch": [1], "loss": [1.1], "validation_loss": [0.6]}
-        | {"accuracy": [0.7], "roc_auc": [0.8]}
+        {"epoch": [1, 2], "loss": [1.1, 1.0], "validation_loss": [0.6, 0.5]}
+        | {"accuracy": [0.7, 0.8], "roc_auc": [0.8, 0.8], "image_size": [80, 96]}
     )
     live.draw(history)
     live.draw(history)
     assert {"text/plain": "50%|##"} in shown
     assert len(shown) == 4
-    assert [len(ax.lines) for ax in draw_curves(history).figure.axes] == [2, 2]
+    assert [len(ax.lines) for ax in draw_curves(history).figure.axes] == [3, 3]
 
 
 def test_without_a_validation_set_the_training_is_shown():
