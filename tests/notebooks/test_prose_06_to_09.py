@@ -92,10 +92,10 @@ def on_splits(recipe):
 
 
 def majority_on_panels():
-    """A bound between the file number's accuracy on panels and the majority's."""
-    _, blind = on_splits("file number")
-    assert blind["accuracy"] < on_splits("majority")[1]["accuracy"] < 0.69
-    return 0.69
+    """The accuracy of "always functional" on panels, if the file number's is lower."""
+    majority = on_splits("majority")[1]["accuracy"]
+    assert on_splits("file number")[1]["accuracy"] < majority
+    return majority
 
 
 def falls():
@@ -186,7 +186,7 @@ CASES: prose.Cases = {
             for epoch in range(1, RECIPE.epochs)
             if grown()[epoch] > grown()[epoch - 1]
         ),
-        "it falls below {:.2f}, what": majority_on_panels,
+        'below what "always functional" gets ({:.2f})': majority_on_panels,
         "loses {} points of accuracy and {} of AUC, the SVM nearly {} and {}": falls,
         "sees a {} more images": lambda: {3: "third"}[
             prose.sets()[0] / prose.sets()[1]
@@ -210,7 +210,7 @@ CASES: prose.Cases = {
             fields()[0]["3a"]["5x5"].largest - fields()[0]["3a"]["1x1"].largest,
             fields()[0]["3a"]["1x1"].largest,
         ),
-        "in the middle of {} has the whole image in the square of every branch": lambda: (
+        "in the middle of {} has the whole image in the square of every": lambda: (
             whole_image(every=False, branch="1x1")
         ),
         "from {} on the 3×3, the 5×5 and the pool branch have it, from {} on": lambda: (

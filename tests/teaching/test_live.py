@@ -32,7 +32,9 @@ def test_live_curves_draw_the_history_in_place(monkeypatch):
 
 def test_without_a_validation_set_the_training_is_shown():
     """As ``fit`` with ``final=True``, which has no other columns."""
-    history = pd.DataFrame({"epoch": [1], "loss": [1.6], "train_accuracy": [0.7]})
+    history = pd.DataFrame(
+        {"epoch": [1], "image_size": [80], "loss": [1.6], "train_accuracy": [0.7]}
+    )
     drawing = draw_curves(history)
     assert [len(ax.lines) for ax in drawing.figure.axes] == [1, 1]
     assert drawing.alt.endswith("training loss 1.60, training accuracy 0.700.")

@@ -210,8 +210,10 @@ def test_torchrun_ends_when_a_worker_is_killed(few_pictures, tmp_path):
         workers[1].kill()
         _, said = run.communicate(timeout=60)
     assert run.returncode != 0
-    lost_or_interrupted = "^(error: process 0 lost contact|interrupted: continue)"
-    assert re.search(lost_or_interrupted, said, re.M)
+    # Which comes first, the loss or torchrun's SIGTERM, is chance.
+    assert re.search(
+        "^(error: process 0 lost contact|terminated: continue)", said, re.M
+    )
     assert "Warning" not in said
     assert read_tensors(tmp_path / "checkpoint.safetensors")[1]["rows"]
 
