@@ -26,6 +26,7 @@ fit = fit.__wrapped__  # not cut short
 cells = solar_cells(64)
 train, validation = cells.subset(range(0, 640, 40)), cells.subset(range(20, 660, 40))
 config = TrainingConfig(image_size=64, batch_size=8, epochs=10_000, grow=False)
+model = None  # the library's own
 """
 AFTER = "print('usable:', run.interrupted, tuple(run.predict(validation).shape))"
 GO_ON = """\
