@@ -197,7 +197,7 @@ CASES: prose.Cases = {
             for epoch in range(1, RECIPE.epochs)
             if grown()[epoch] > grown()[epoch - 1]
         ),
-        'below what "always functional" gets ({:.2f})': majority_on_panels,
+        'below what "always functional" gets ({:.2f} on these splits)': majority_on_panels,
         "loses {} points of accuracy and {} of AUC, the SVM nearly {} and {}": falls,
         "it is ahead of HOG + SVM by {} ± {}": lambda: ahead("whole panels"),
         "on random splits by {} ± {}": lambda: ahead("random"),

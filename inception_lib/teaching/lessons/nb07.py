@@ -12,6 +12,7 @@ from torchmetrics.functional.classification import binary_roc
 
 from ...analysis.speed import interleaved, network_flops, peak_flops, training_step
 from ...model import GoogLeNet
+from ...model.device import pick_precision
 from ...training import ImageSet, metrics
 from ..drawing import COLOURS, Drawing, figure, gallery, series, show_counts, show_image
 from ..explorer import Choice, Slider, check_lengths, explorer
@@ -21,12 +22,15 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def measure_speed(image_size: int = 96, rounds: int = 3) -> pd.DataFrame:
-    """A training step in every layout and precision, measured here and now.
+    """A training step in every layout and precision, measured here and now; bfloat16
+    only where the processor has it, since emulated it takes minutes.
 
     A row per combination: layout, precision, ratio (how many times as fast as channels
     first in float32, median of ``rounds`` in turn, batch 32) and fraction_of_peak: of
-    the operations per second that one large convolution in bfloat16 reaches here.
+    the operations per second that one large convolution reaches here.
     """
+    native = pick_precision("auto", torch.device("cpu"))[0]
+    precisions = [name for name in PRECISIONS if name in ("float32", native)]
     model = GoogLeNet(2, image_size=image_size, batch_norm=True)
     flops = network_flops(model, image_size, 32, train=True)
     steps = {
@@ -36,10 +40,10 @@ def measure_speed(image_size: int = 96, rounds: int = 3) -> pd.DataFrame:
             channels_last=LAYOUTS[layout],
             precision=precision,
         )
-        for layout, precision in product(LAYOUTS, PRECISIONS)
+        for layout, precision in product(LAYOUTS, precisions)
     }
     seconds = interleaved(steps, rounds)
-    peak = max(peak_flops(dtype) for dtype in PRECISIONS.values())
+    peak = max(peak_flops(PRECISIONS[name]) for name in precisions)
     table = pd.DataFrame(list(steps), columns=["layout", "precision"])
     table["ratio"] = seconds.rdiv(seconds.iloc[:, 0], axis=0).median().to_numpy()
     table["fraction_of_peak"] = (flops / seconds.median() / peak).to_numpy()
@@ -75,7 +79,7 @@ def explore_speed(measured: pd.DataFrame) -> VBox:
     return explorer(
         partial(draw_speed, measured),
         layout=Choice("layout", LAYOUTS),
-        precision=Choice("precision", PRECISIONS),
+        precision=Choice("precision", measured.precision.unique()),
     )
 
 

@@ -1,0 +1,90 @@
+"""Streams in a script without a guard, from standard input and without shared memory;
+a torchrun that starts its workers again.
+"""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from test_distributed import OPTIONS
+from warm_start import await_checkpoint
+
+from inception_lib.training.checkpoint import read_tensors
+
+STREAM = """\
+from inception_lib.training import TrainingConfig, fit, split
+from inception_lib.training.stream import image_stream
+
+stream = image_stream({folder!r}, 32, report=print, workers=2)
+train, validation, _ = split(stream)
+config = TrainingConfig(image_size=32, epochs=2, batch_size=8, aux=False, grow=False)
+run = fit(train, validation, config, progress=None)
+print("epochs:", len(run.history))
+"""
+TINY_SHM = 'mount -t tmpfs -o size=64k tmpfs /dev/shm && exec "$@"'
+
+
+def script_in_a_file(source: str, folder: Path) -> list[str]:
+    path = folder / "script.py"
+    path.write_text(source)
+    return [sys.executable, str(path)]
+
+
+def unshared(*command: str) -> list[str]:
+    return ["unshare", "--mount", "sh", "-c", TINY_SHM, "sh", *command]
+
+
+def may_mount() -> bool:
+    if not shutil.which("unshare"):
+        return False
+    return subprocess.run(unshared("true"), capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("way", ["no guard", "standard input", "64 kB of /dev/shm"])
+def test_a_stream_needs_no_guard_no_file_and_no_shared_memory(
+    way, few_pictures, tmp_path
+):
+    source = STREAM.format(folder=str(few_pictures))
+    command, stdin = script_in_a_file(source, tmp_path), ""
+    if way == "standard input":
+        command, stdin = [sys.executable, "-"], source
+    if way == "64 kB of /dev/shm":
+        if not may_mount():
+            pytest.skip("only root may mount here")
+        command = unshared(*command)
+    done = subprocess.run(
+        command, input=stdin, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "epochs: 2"
+
+
+def test_torchrun_starts_killed_workers_again(few_pictures, tmp_path):
+    """With the weights of a training that nobody disturbed."""
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    torchrun += ["--max-restarts", "3", "-m", "inception_lib.training", "--resume"]
+    torchrun += ["--data", str(few_pictures), *OPTIONS, "--epochs", "40"]
+
+    def start(out: Path) -> subprocess.Popen:
+        return subprocess.Popen(
+            [*torchrun, "--checkpoint-minutes", "0", "--out", str(out)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    with start(whole) as undisturbed:
+        _, said = undisturbed.communicate(timeout=300)
+    assert undisturbed.returncode == 0, said
+    with start(cut) as run:
+        await_checkpoint(cut, seconds=120)
+        psutil.Process(run.pid).children()[1].kill()
+        assert not (cut / "model.safetensors").exists()
+        _, said = run.communicate(timeout=300)
+    assert run.returncode == 0, said
+    one, two = (read_tensors(out / "model.safetensors")[0] for out in (whole, cut))
+    assert all(one[name].equal(two[name]) for name in one)
