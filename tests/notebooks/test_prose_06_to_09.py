@@ -92,7 +92,7 @@ def on_splits(recipe):
     return scores.loc["random"], scores.loc["whole panels"]
 
 
-def majority_on_panels():
+def majority():
     """The accuracy of "always functional" on panels, if the file number's is lower."""
     majority = on_splits("majority")[1]["accuracy"]
     assert on_splits("file number")[1]["accuracy"] < majority
@@ -197,7 +197,7 @@ CASES: prose.Cases = {
             for epoch in range(1, RECIPE.epochs)
             if grown()[epoch] > grown()[epoch - 1]
         ),
-        'below what "always functional" gets ({:.2f} on these splits)': majority_on_panels,
+        'below what "always functional" gets ({:.2f} on these splits)': majority,
         "loses {} points of accuracy and {} of AUC, the SVM nearly {} and {}": falls,
         "it is ahead of HOG + SVM by {} ± {}": lambda: ahead("whole panels"),
         "on random splits by {} ± {}": lambda: ahead("random"),
