@@ -107,6 +107,8 @@ class TrainingConfig:
         self._check("lr", "positive", self.lr is None or self.lr > 0)
         self._check("weight_decay", "0 or more", (self.weight_decay or 0) >= 0)
         self._check("checkpoint_minutes", "0 or more", self.checkpoint_minutes >= 0)
+        divides = self.batch_size % self.accumulate == 0
+        self._check("accumulate", f"a divisor of batch_size {self.batch_size}", divides)
         self._check("stage_lr", "above 0 and at most 1", 0 < self.stage_lr <= 1)
         if self.stream and self.on_solar_cells:
             raise ValueError("stream reads a folder: name one with data")

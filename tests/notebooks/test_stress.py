@@ -214,6 +214,7 @@ cells = solar_cells(64)
 train, validation = cells.subset(range(0, 640, 40)), cells.subset(range(20, 660, 40))
 options = {"image_size": 64, "batch_size": 8, "precision": "float32", "grow": False}
 config = TrainingConfig(epochs=10_000, **options)
+model = None
 checkpoint = Path(tempfile.mkdtemp()) / "checkpoint.safetensors"
 """
 GO_ON = """

@@ -47,6 +47,7 @@ RIGHT = {
     "data": st.text(min_size=1),
     "weights": st.text(),
     "stage_lr": st.floats(0, 1, exclude_min=True),
+    "checkpoint_minutes": st.integers(0, 10**6) | st.floats(0, 1e9),
 }
 
 
@@ -86,6 +87,8 @@ def is_right(name: str, value) -> bool:
         return number and (value > 0 if name == "lr" else value >= 0)
     if name == "stage_lr":
         return type(value) in (int, float) and 0 < value <= 1
+    if name == "checkpoint_minutes":
+        return type(value) in (int, float) and math.isfinite(value) and value >= 0
     if type(value) is not type(f.default):
         return False
     if name in COUNTS:

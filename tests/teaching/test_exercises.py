@@ -66,7 +66,7 @@ def set_up():
             known[path] = {}
             exec(sources[0], known[path])
             for source in sources:
-                if "from my_googlenet import" in source:
+                if "from my_googlenet import" in source and path.name[:2] != "07":
                     exec(source, known[path])
         return dict(known[path])
 

@@ -269,7 +269,8 @@ def part_pixels(part) -> torch.Tensor:
     if isinstance(part, ImageSet):
         return part.images
     # As a worker reads them, without starting one.
-    return part.loader.pictures[part.index.numpy(), 24, None, 0]
+    pixels = part.loader.pictures[part.index.numpy(), 24, None, 0]
+    return torch.as_tensor(pixels)
 
 
 def test_copies_across_a_split_of_ones_own_are_said(tmp_path):
