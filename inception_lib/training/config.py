@@ -107,8 +107,6 @@ class TrainingConfig:
         self._check("lr", "positive", self.lr is None or self.lr > 0)
         self._check("weight_decay", "0 or more", (self.weight_decay or 0) >= 0)
         self._check("checkpoint_minutes", "0 or more", self.checkpoint_minutes >= 0)
-        divides = self.batch_size % self.accumulate == 0
-        self._check("accumulate", f"a divisor of batch_size {self.batch_size}", divides)
         self._check("stage_lr", "above 0 and at most 1", 0 < self.stage_lr <= 1)
         if self.stream and self.on_solar_cells:
             raise ValueError("stream reads a folder: name one with data")
@@ -128,8 +126,8 @@ class TrainingConfig:
         into = f"a batch of {self.batch_size} in {processes} × {self.accumulate} parts"
         if self.batch_size % parts:
             raise ValueError(
-                f"{into} (processes × accumulate) doesn't come out even: choose "
-                "another batch_size or accumulate"
+                f"accumulate must divide each process's share of a batch: {into} "
+                "(processes × accumulate) doesn't come out even"
             )
         size = min(image_sizes(self))
         if self.batch_norm and self.batch_size == parts:

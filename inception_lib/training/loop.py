@@ -305,7 +305,7 @@ def prepare_state(
     elif config.weights or config.freeze != "none":
         raise ValueError("weights and freeze need the GoogLeNet that config describes")
     model = model.to(device).to(memory_format=torch.channels_last)
-    average = RunningAverage(model, use_buffers=True)
+    average = RunningAverage(model)
     network = distributed.parallel(model, precision)
     optimizer = make_optimizer(model, config, precision)
     schedule = make_schedule(optimizer, config, steps)

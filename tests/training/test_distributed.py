@@ -270,7 +270,7 @@ def test_running_statistics_become_the_mean_of_all_processes(monkeypatch):
 
 
 def test_a_batch_that_does_not_divide_is_refused_with_the_numbers(monkeypatch):
-    with pytest.raises(ValueError, match="a divisor of batch_size 8, got 3"):
+    with pytest.raises(ValueError, match="a batch of 8 in 1 × 3 parts"):
         replace(CONFIG, accumulate=3)
     monkeypatch.setattr(distributed, "count", lambda: 3)
     with pytest.raises(ValueError, match="a batch of 8 in 3 × 1 parts"):

@@ -262,11 +262,11 @@ def test_sets_that_cannot_be_trained_on():
     [
         (
             {"batch_size": 8, "accumulate": 3},
-            "accumulate must be a divisor of batch_size 8, got 3",
+            "a batch of 8 in 1 × 3 parts",
         ),
         (
             {"batch_size": 2, "accumulate": 4},
-            "accumulate must be a divisor of batch_size 2, got 4",
+            "a batch of 2 in 1 × 4 parts",
         ),
         (
             {"batch_size": 8, "accumulate": 8, "aux": False},
