@@ -19,6 +19,7 @@ from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import bf16_compr
 from torch.nn.parallel import DistributedDataParallel
 
 from ..model.device import PRECISIONS
+from .interrupts import ends_if_stuck
 
 
 @contextmanager
@@ -36,7 +37,8 @@ def process_group() -> Iterator[None]:
         dist.init_process_group("cpu:gloo,cuda:nccl")
     else:
         dist.init_process_group("gloo")
-    yield
+    with ends_if_stuck():
+        yield
     # Only after success: a failed process waits for nobody.
     dist.destroy_process_group()
 

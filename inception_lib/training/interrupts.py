@@ -2,6 +2,7 @@
 and torchrun end a process.
 """
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +14,11 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM: like Ctrl-C, but seconds later the process will be killed."""
 
 
+SEEN = threading.Event()  # Python has heard of a SIGTERM.
+
+
 def raise_terminated(*_) -> None:
+    SEEN.set()
     raise Terminated
 
 
@@ -39,6 +44,7 @@ def held_back() -> Iterator[list[int]]:
     handlers: dict[int, Callable] = {}
 
     def note(number: int, _) -> None:
+        SEEN.set()
         came.append(number)
         signal.signal(number, handlers[number])
 
@@ -82,6 +88,36 @@ def leave_to_parent(_: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "alarm"):
         signal.signal(signal.SIGTERM, lambda *_: signal.alarm(10))
+
+
+@contextmanager
+def ends_if_stuck(seconds: float = 15) -> Iterator[None]:
+    """Inside the block, SIGTERM ends the process with status 143 if Python hasn't heard
+    of it ``seconds`` later (not on Windows): then it waits for a process that has died.
+
+    gloo doesn't notice if that happens in the middle of a transfer, and waits for half
+    an hour; torchrun, which ends the others at once, would kill after 30 s.
+    """
+    if not in_main_thread() or os.name != "posix":
+        yield
+        return
+    SEEN.clear()
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+
+    def watch() -> None:
+        while came := os.read(read, 1):  # nothing: it has been closed
+            if came[0] == signal.SIGTERM and not SEEN.wait(seconds):
+                os._exit(143)
+        os.close(read)
+
+    before = signal.set_wakeup_fd(write)
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(write)
 
 
 def in_main_thread() -> bool:

@@ -3,13 +3,14 @@ a torchrun that starts its workers again.
 """
 
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import psutil
 import pytest
-from test_distributed import OPTIONS
+from test_distributed import OPTIONS, port
 from warm_start import await_checkpoint
 
 from inception_lib.training.checkpoint import read_tensors
@@ -88,3 +89,37 @@ def test_torchrun_starts_killed_workers_again(few_pictures, tmp_path):
     assert run.returncode == 0, said
     one, two = (read_tensors(out / "model.safetensors")[0] for out in (whole, cut))
     assert all(one[name].equal(two[name]) for name in one)
+
+
+SENDER_AND_RECEIVER = """\
+import os, sys, torch, torch.distributed as dist
+from inception_lib.training.interrupts import ends_if_stuck, sigterm_raises
+
+rank, where = int(sys.argv[1]), sys.argv[2]
+numbers = torch.full((300_000_000,), rank, dtype=torch.int32)
+dist.init_process_group("gloo", where, rank=rank, world_size=2)
+with sigterm_raises(), ends_if_stuck(1):
+    work = dist.broadcast(numbers, 0, async_op=True)
+    while rank == 1:
+        if numbers[0] == 0:  # in the middle of the transfer
+            os.kill(os.getpid(), 9)
+    work.wait()
+"""
+
+
+def test_who_waits_for_a_dead_process_ends_by_sigterm():
+    """With gloo's own wait it would take half an hour."""
+    where = f"tcp://127.0.0.1:{port()}"
+    command = [sys.executable, "-c", SENDER_AND_RECEIVER]
+    with (
+        subprocess.Popen([*command, "0", where]) as sender,
+        subprocess.Popen([*command, "1", where]) as receiver,
+    ):
+        try:
+            assert receiver.wait(120) == -signal.SIGKILL
+            with pytest.raises(subprocess.TimeoutExpired):
+                sender.wait(3)
+            sender.terminate()
+            assert sender.wait(60) == 143
+        finally:
+            sender.kill()
