@@ -28,7 +28,7 @@ def build(source: Path, site: Path) -> None:
     """Fill ``source`` and ``site`` from scratch; a warning of Sphinx is an error."""
     shutil.rmtree(source, ignore_errors=True)
     shutil.rmtree(site, ignore_errors=True)
-    (source / "notebooks").mkdir(parents=True)
+    shutil.copytree(NOTEBOOKS / "maps", source / "notebooks/maps")
     paths = sorted(NOTEBOOKS.glob("*.ipynb"))
     notebooks = {path.stem: site_notebooks.read(path) for path in paths}
     for name, notebook in notebooks.items():
@@ -48,6 +48,7 @@ def build(source: Path, site: Path) -> None:
     site_slides.write(notebooks, DOCS / "slides", site / "slides")
     for path in paths:  # as they are, to download
         shutil.copyfile(path, site / "notebooks" / path.name)
+    shutil.copytree(NOTEBOOKS / "maps", site / "notebooks/maps")
 
 
 def for_the_site(markdown: str) -> str:

@@ -124,4 +124,5 @@ def pieces(markdown: str) -> list[str]:
 def prepared(markdown: str) -> str:
     """Formulas become MathML; links to notebooks and pages lead to what they became."""
     markdown = replace_maths(markdown).replace(".ipynb)", ".html)")
+    markdown = markdown.replace("](maps/", "](../notebooks/maps/")
     return markdown.replace(".md)", ".html)")

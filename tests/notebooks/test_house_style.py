@@ -56,6 +56,14 @@ def test_no_output_shows_where_it_was_made(notebook):
         assert not ABSOLUTE_PATH.search(shown), cell
 
 
+def test_it_begins_with_a_map_of_the_network(notebook):
+    found = re.search(
+        r"^!\[(The network .{30,})\]\((maps/..\.png)\)$", notebook.prose[0], re.M
+    )
+    assert found and (FOLDER / found[2]).exists()
+    assert found[2] == f"maps/{notebook.number}.png"
+
+
 def test_code_cells_are_short(notebook):
     lengths = [len(source.strip().splitlines()) for source in notebook.sources]
     assert 1 <= min(lengths) and max(lengths) <= 25

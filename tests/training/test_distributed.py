@@ -39,8 +39,9 @@ def port() -> int:
         return free.getsockname()[1]
 
 
-def finish(warm, pids: list[int]) -> None:
-    assert [warm.wait(pid) for pid in pids] == [0] * len(pids), warm.said(pids[0])
+def finish(warm, pids: list[int], seconds: float = 300) -> None:
+    ends = [warm.wait(pid, seconds) for pid in pids]
+    assert ends == [0] * len(pids), warm.said(pids[0])
 
 
 def close(a: dict, b: dict, tolerance: float) -> bool:

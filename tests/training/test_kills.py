@@ -50,7 +50,7 @@ def test_kills_at_random_moments_change_nothing(
         return warm.group(processes, *command, out, port=port())
 
     begun = time.perf_counter()
-    finish(warm, start(tmp_path / "whole"))
+    finish(warm, start(tmp_path / "whole"), 30 * EPOCHS)
     step = (time.perf_counter() - begun) / (4 * EPOCHS)
 
     cut = tmp_path / "cut"
@@ -85,7 +85,7 @@ def test_kills_at_random_moments_change_nothing(
     assert any(step for _, step in places) and places[-1][0] < EPOCHS
     assert during_a_write >= (1 if processes == 1 else 0)
 
-    finish(warm, start(cut))
+    finish(warm, start(cut), 30 * EPOCHS)
     files = {path.name: path for path in (tmp_path / "whole").iterdir()}
     assert {path.name for path in cut.iterdir()} == files.keys()
     for name in files.keys() - {"metrics.json"}:  # holds a time

@@ -46,11 +46,11 @@ class Warm:
             logs=str(self.logs),
         )
 
-    def wait(self, pid: int) -> int:
+    def wait(self, pid: int, seconds: float = 300) -> int:
         """Its exit status; minus the signal's number if a signal ended it: SIGALRM's if
         it didn't end in time.
         """
-        return self.ask(wait=pid)
+        return self.ask(wait=pid, seconds=seconds)
 
     def run(self, *arguments, **options) -> int:
         return self.wait(self.start(*arguments, **options))
@@ -125,7 +125,7 @@ def compute_in_float64() -> None:
     loop.prepare = lambda *given: prepare(*given).double()
 
 
-def wait(pid: int, seconds: float = 300) -> int:
+def wait(pid: int, seconds: float) -> int:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         done, status = os.waitpid(pid, os.WNOHANG)
@@ -159,7 +159,7 @@ if __name__ == "__main__":
     for line in sys.stdin:
         job = json.loads(line)
         if "wait" in job:
-            answer = wait(job["wait"])
+            answer = wait(job["wait"], job["seconds"])
         else:
             answer = os.fork()
             if answer == 0:
