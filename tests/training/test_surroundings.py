@@ -6,11 +6,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
 import pytest
-from test_distributed import OPTIONS, port
+from test_distributed import OPTIONS, finish, port
+from torch.distributed import TCPStore
 from warm_start import await_checkpoint
 
 from inception_lib.training.checkpoint import read_tensors
@@ -89,6 +91,33 @@ def test_torchrun_starts_killed_workers_again(few_pictures, tmp_path):
     assert run.returncode == 0, said
     one, two = (read_tensors(out / "model.safetensors")[0] for out in (whole, cut))
     assert all(one[name].equal(two[name]) for name in one)
+
+
+def test_a_restart_finds_no_addresses_of_the_dead(warm, few_pictures, tmp_path):
+    """torchrun's store outlives its workers; here, a store of ours."""
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    command = ["--data", few_pictures, *OPTIONS, "--epochs", 2, "--resume"]
+    torchrun = {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(store.port),
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
+        "TORCHELASTIC_RUN_ID": "test",
+        "GROUP_WORLD_SIZE": "1",
+        "WORLD_SIZE": "2",
+    }
+
+    def start(rank: str, attempt: str) -> int:
+        ids = {"RANK": rank, "LOCAL_RANK": rank, "TORCHELASTIC_RESTART_COUNT": attempt}
+        return warm.start(*command, "--out", tmp_path, **torchrun, **ids)
+
+    pids = [start(rank, attempt="0") for rank in "01"]
+    await_checkpoint(tmp_path)
+    for pid in pids:
+        warm.kill(pid)
+        warm.wait(pid)
+    first = start("0", attempt="1")
+    time.sleep(2)  # long enough to find the address of the other, or of a dead one
+    finish(warm, [first, start("1", attempt="1")])
 
 
 SENDER_AND_RECEIVER = """\
