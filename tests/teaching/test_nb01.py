@@ -131,10 +131,12 @@ def test_reductions_say_every_share():
 
 
 def test_a_race_is_the_ratio_of_the_seconds():
-    rows = [(7, "direct", 9e9, 50.0, 3.0), (7, "1×1", 1e9, 5.0, 0.5)]
-    rows.append((7, "after it", 1e9, 20.0, 0.25))
-    columns = ["map_size", "layer", "multiply_adds", "intensity", "seconds"]
+    rows = [(7, "direct", 9e9, 3.0), (7, "1×1", 1e9, 0.5), (7, "after it", 1e9, 0.25)]
+    columns = ["map_size", "layer", "multiply_adds", "seconds"]
     figure, told = nb01.draw_race(pd.DataFrame(rows, columns=columns), 4.5)
     assert [bar.get_height() for bar in rectangles(figure.axes[0])] == [4.0]
     assert "faster 4.0 on 7×7 maps; predicted are 4.5" in told
-    assert "direct 3 to 3; 1×1 2 to 2; after it 4 to 4" in told
+    assert "direct 3,000.00 to 3,000.00; 1×1 500.00" in told
+    best = figure.axes[1].lines[-1]  # 1e9 in a quarter of a second
+    assert list(best.get_xdata()) == [1e3, 9e3]
+    assert best.get_ydata() == pytest.approx([250, 2250])

@@ -162,6 +162,19 @@ def test_the_views_are_drawn_as_large_as_they_are():
     assert "59×59" in text and "a spot" in text
 
 
+def test_who_is_correlated_is_drawn_and_told():
+    pictures = torch.randn(50, 30, generator=torch.Generator().manual_seed(0))
+    pictures[:, [7, 8, 9, 13, 14, 15]] = pictures[:, [8]]  # of 5×6 places
+    together = torch.corrcoef(pictures.T).view(5, 6, 5, 6)
+    figure, text = nb02.draw_together(together, {"here": (1, 2), "there": (2, 4)})
+    drawn = figure.axes[0].images[0].get_array()
+    expected = np.corrcoef(pictures.T)[8].reshape(5, 6)
+    assert np.asarray(drawn) == pytest.approx(expected, abs=1e-5)
+    cross = figure.axes[1].lines[0]
+    assert (cross.get_xdata()[0], cross.get_ydata()[0]) == (4, 2)
+    assert "30 places" in text and "above 0.5 at 6 places; there" in text
+
+
 def test_the_ranges_are_told():
     fields = inception_receptive_fields(GoogLeNet(aux_logits=False))
     _, text = nb02.draw_ranges(fields)

@@ -284,6 +284,31 @@ def draw_receptive_fields(
     )
 
 
+def draw_together(together: Tensor, spots: dict[str, tuple[int, int]]) -> Drawing:
+    """How all places of a picture are correlated with those at ``spots``, a map each.
+
+    ``together``: H×W×H×W correlations; a spot is a row and a column inside the rim.
+    """
+    fig, axes = figure(2.3, columns=len(spots), squeeze=False)
+    told = []
+    for ax, (name, (row, column)) in zip(axes[0], spots.items(), strict=True):
+        values = together[row, column]
+        show_image(ax, values, name, cmap="PuOr_r", vmin=-1, vmax=1)
+        ax.plot(column, row, "k+", ms=8)
+        near = together[row, column, row - 1 : row + 2, column - 1 : column + 2]
+        told.append(
+            f"{name}, at least {near.min():.1f} beside the cross, above 0.5 at "
+            f"{(values > 0.5).sum()} places"
+        )
+    fig.colorbar(axes[0, -1].images[0], ax=axes, label="correlation", ticks=[-1, 0, 1])
+    credit(fig)
+    return Drawing(
+        fig,
+        f"Maps of a cell's {values.numel():,} places, orange where they are correlated "
+        f"with the one at the cross: {'; '.join(told)}.",
+    )
+
+
 def draw_ranges(
     modules: dict[str, dict[str, ReceptiveField]], image_size: int = 224
 ) -> Drawing:
