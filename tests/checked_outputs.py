@@ -14,7 +14,7 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 # Cells that train or measure for up to a minute. 07, where nearly all needs the
 # training, is interrupted and run in a browser.
 LONG = {
-    "03_global_average_pooling": {"03-trained", "03-results", "03-other-sizes"},
+    "03_global_average_pooling": {"03-trained", "03-best", "03-other-sizes"},
     "04_auxiliary_classifiers": {"04-live-run"},
     "06_solar_cells": {"06-honest"},
     "08_looking_inside": {"08-ablate", "08-delete", "08-shuffled", "08-cascade"},

@@ -25,6 +25,7 @@ from inception_lib.teaching.lessons import (
     nb02,
     nb03,
     nb04,
+    nb05,
     nb06,
     nb07,
     nb08,
@@ -159,6 +160,7 @@ EXPLORERS: dict[str, Callable[[], VBox]] = {
     "module": nb02.explore_module,
     "heads": lambda: nb04.explore_heads(measured()),
     "pooling": nb03.explore_pooling,
+    "norm": lambda: nb05.explore_norm(images(8)[:, 0] / 99),
     "predictions": predictions,
     "activation maps": maps,
     "cells": gallery,
@@ -205,7 +207,7 @@ def check(explorer: VBox, moved: int, before: str) -> None:
 
 
 def every_explorer_is_here() -> Iterator[str]:
-    for module in (nb01, nb02, nb03, nb04, nb06, nb07, nb08, nb09):
+    for module in (nb01, nb02, nb03, nb04, nb05, nb06, nb07, nb08, nb09):
         for name, thing in vars(module).items():
             if getattr(thing, "__annotations__", {}).get("return") in (VBox, "VBox"):
                 yield name
@@ -216,6 +218,7 @@ def test_every_explorer_is_driven():
     assert set(every_explorer_is_here()) - {"explorer", "try_picture"} == {
         *("explore_bottleneck", "explore_squeezed", "explore_module"),
         *("explore_pooling", "browse_activation_maps", "explore_heads"),
+        "explore_norm",
         *("browse_cells", "explore_speed", "browse_predictions", "browse_features"),
         *("browse_receptive_fields", "browse_attributions", "browse_crops"),
         "browse_folder",

@@ -1,6 +1,5 @@
 """The explorers and figures of 03, driven without a browser."""
 
-import pandas as pd
 import torch
 from widgets import rectangles, texts
 
@@ -39,6 +38,9 @@ def test_the_map_is_laid_over_the_image_place_by_place_and_told():
     overlay = figure.axes[1].images[1].get_array()
     assert overlay.shape == (30, 30)
     assert overlay[-1, -1] == 7.0 and overlay[0, 0] == -0.5
+    bar = figure.axes[1].child_axes[0]
+    ends = [label.get_text() for label in bar.get_xticklabels()]
+    assert ends == ["≤ −2.0\nfunctional", "0", "≥ +2.0\ndefective"]
 
 
 def test_what_is_kept_is_told_with_mean_and_maximum():
@@ -53,20 +55,9 @@ def test_what_is_kept_is_told_with_mean_and_maximum():
 
 def test_the_reached_places_are_counted():
     sent = {"average": torch.full((2, 3), 1 / 6), "maximum": torch.eye(2, 3)[:, :]}
-    _, text = nb03.draw_gradients(torch.rand(2, 3), sent)
+    figure, text = nb03.draw_gradients(torch.rand(2, 3), sent)
+    scales = {ax.images[0].norm.vmax for ax in figure.axes[1:]}
+    assert scales == {1.0}  # the same colour is the same gradient
+    assert texts(figure) == ["0.17"] * 6 + ["1", "1"]
     assert "average reaches 6 places with 0.1667 each" in text
     assert "maximum reaches 2 places with 1.0000 each" in text
-
-
-def test_the_best_rate_of_each_ending_is_told():
-    scores = {("flatten", 0.1): 0.7, ("flatten", 1.0): 0.6, ("average", 0.1): 0.5}
-    rows = [
-        ("trained", ending, lr, score + shift)
-        for (ending, lr), score in scores.items()
-        for shift in (-0.1, 0.1)
-    ]
-    rows += [("trained", "maximum", 1.0, score) for score in (0.2, 0.4)]
-    columns = ["trunk", "ending", "lr", "accuracy"]
-    _, text = nb03.draw_rates(pd.DataFrame(rows, columns=columns))
-    assert "trained, flatten: 0.700 ± 0.141 at a rate of 0.1" in text
-    assert "trained, average: 0.500" in text and "maximum: 0.300" in text

@@ -71,3 +71,17 @@ def test_the_summary_takes_the_last_epoch():
     row = table.loc[("batch norm", True)]
     assert (row["seeds"], row["epochs"], row["accuracy"]) == (5, 2, 0.92)
     assert row["roc_auc_std"] == pytest.approx(0.0158, abs=1e-3)
+
+
+def test_who_looks_more_often_needs_more():
+    found = runs({(True, True): HIGH, (True, False): LOW})  # 2 of 252 deals
+    assert nb04.compare(found)[0].endswith("2 of 252 deals: hardly chance")
+    assert nb04.compare(found, looks=8)[0].endswith("2 of 252 deals: may be chance")
+
+
+def test_the_difference_has_a_panel_of_its_own():
+    figure, _ = nb04.draw_curves(runs({(True, True): HIGH, (True, False): LOW}))
+    zero, gain = figure.axes[2].lines
+    assert gain.get_ydata() == pytest.approx([5, 10])  # points, at epochs 1 and 2
+    assert figure.axes[2].get_ylabel() == "heads add (points)"
+    assert len(figure.axes[3].lines) == 1  # no runs: only the line of zero

@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+import torch
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 from widgets import rectangles, texts
@@ -62,6 +63,18 @@ def test_ratios_name_what_is_off_and_mark_what_is_off_the_scale():
     figure, alt = nb05.draw_ratios(table)
     assert [text.strip() for text in texts(figure)] == ["3.5 →", "← 0.5"]
     assert "params of 4c 1.07" in alt and "params of 3a" not in alt
+
+
+def test_the_norm_lowers_the_loud_place_by_its_formula():
+    maps = torch.zeros(4, 2, 2)
+    maps[:3, 1, 1] = torch.tensor([0.0, 3.0, 1.0])
+    figure, alt = nb05.draw_norm(maps, pixels=100, size=3, beta=75)
+    assert figure.axes[0].get_title().endswith("channel 1 and its window of 3")
+    after = [bar.get_height() for bar in rectangles(figure.axes[0])[-4:]]
+    left = (1 + 1e-4 / 3 * (300**2 + 100**2)) ** -0.75
+    assert after == pytest.approx([0, 300 * left, 100 * left, 0])
+    assert f"300 → {300 * left:.0f}" in alt
+    assert "300 → 300" in nb05.draw_norm(maps, 100, 3, beta=0).alt
 
 
 def test_bars_give_each_columns_sum():

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-import pandas as pd
 from ipywidgets import VBox
+from matplotlib.colors import PowerNorm
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
@@ -11,8 +11,6 @@ from ...analysis import costs
 from .. import heatmap
 from ..drawing import (
     COLOURS,
-    DASHES,
-    MARKERS,
     Drawing,
     credit,
     figure,
@@ -20,8 +18,6 @@ from ..drawing import (
     show_image,
 )
 from ..explorer import Choice, Slider, check_lengths, explorer
-
-ENDINGS = {"flatten": "trunk", "average": "1x1", "maximum": "3x3"}  # their colours
 
 
 def draw_pooling(map_size: int, channels: int, classes: int) -> Drawing:
@@ -86,18 +82,22 @@ def draw_activation_map(
     """A grey image (1×S×S uint8) beside its map of evidence (h×w), laid over it.
 
     Orange speaks for the second class, purple for the first; a line goes around what
-    is above half of the map's maximum. ``scale`` is the evidence at full colour;
-    without ``smooth`` the h×w places are shown as they are.
+    is above half of the map's maximum. ``scale`` is the evidence at full colour, whose
+    numbers stand at the ends of the colour bar; without ``smooth`` the h×w places are
+    shown as they are.
     """
-    fig, (left, right) = figure(3.6, columns=2)
-    fixed_layout(fig, left=0.01, right=0.99, bottom=0.15, top=0.93, wspace=0.04)
+    fig, (left, right) = figure(3.8, columns=2)
+    fixed_layout(fig, left=0.01, right=0.99, bottom=0.19, top=0.93, wspace=0.04)
     show_image(left, image, title)
     most = evidence.max().item()
     line = most / 2 if most > 0 else None
     heatmap.overlay(right, image, evidence, scale=scale, smooth=smooth, outline=line)
-    heatmap.legend(right, ends=("functional", "defective"))
+    beyond = ("≤ ", "≥ ") if evidence.abs().max() > scale else ("", "")
+    ends = f"{beyond[0]}−{scale:.1f}\nfunctional", f"{beyond[1]}+{scale:.1f}\ndefective"
+    heatmap.legend(right, ends=ends)
     mean, shape = evidence.mean().item(), "×".join(map(str, evidence.shape))
-    right.set_title(f"evidence at {shape} places, mean {mean:+.1f}", fontsize=9)
+    numbers = f"mean {mean:+.1f}, peak {most:+.1f}"
+    right.set_title(f"evidence at {shape} places: {numbers}", fontsize=9)
     credit(fig)
     return Drawing(
         fig,
@@ -148,48 +148,28 @@ def draw_kept(image: Tensor, maps: Tensor, channels: dict[str, int]) -> Drawing:
 
 
 def draw_gradients(shown: Tensor, sent: dict[str, Tensor]) -> Drawing:
-    """A feature map (H×W) and the gradient (H×W) that each kind of pooling sends."""
+    """A feature map (H×W) and the gradient (H×W) that each kind of pooling sends.
+
+    The gradients share a scale, of the root: 0.01 is a light blue beside 1. On a map of
+    up to 100 places each shows its number.
+    """
     fig, (left, *axes) = figure(2.9, columns=1 + len(sent))
     show_image(left, shown, "the feature map\n", cmap="cividis", vmin=0)
+    most = max(gradient.max().item() for gradient in sent.values())
     told = []
     for ax, (name, gradient) in zip(axes, sent.items(), strict=True):
-        reached, most = int((gradient != 0).sum()), gradient.max().item()
-        title = f"{name}: {reached} of {gradient.numel()} places\neach {most:.4f}"
-        show_image(ax, gradient, title, cmap="Blues", vmin=0, vmax=1.5 * most)
+        reached, each = int((gradient != 0).sum()), gradient.max().item()
+        title = f"{name}: {reached} of {gradient.numel()} places\neach {each:.4f}"
+        norm = PowerNorm(0.5, 0, most)
+        show_image(ax, gradient, title, cmap="Blues", norm=norm)
         ax.spines[:].set_visible(True)
-        told.append(f"{name} reaches {reached} places with {most:.4f} each")
+        places = gradient.nonzero().tolist() if gradient.numel() <= 100 else []
+        for row, column in places:
+            value = gradient[row, column].item()
+            colour = "white" if value > most / 4 else "black"
+            look = {"ha": "center", "va": "center", "fontsize": 6, "color": colour}
+            ax.text(column, row, f"{value:.2g}", **look)
+        told.append(f"{name} reaches {reached} places with {each:.4f} each")
     return Drawing(
         fig, f"A feature map and the gradient sent back into it: {'; '.join(told)}."
-    )
-
-
-def draw_rates(results: pd.DataFrame) -> Drawing:
-    """Validation accuracy against the learning rate, a panel per trunk.
-
-    ``results`` has the columns trunk, ending, lr, accuracy, a row per head; points are
-    means over the heads, bars their standard deviations.
-    """
-    trunks = results["trunk"].unique()
-    fig, axes = figure(3.4, columns=len(trunks), sharey=True, squeeze=False)
-    told = []
-    for ax, trunk in zip(axes[0], trunks, strict=True):
-        for i, (ending, kind) in enumerate(ENDINGS.items()):
-            chosen = results.query("trunk == @trunk and ending == @ending")
-            groups = chosen.groupby("lr")["accuracy"]
-            mean, deviation = groups.mean(), groups.std()
-            rates = mean.index * 1.08 ** (i - 1)  # beside each other, or bars overlap
-            look = {"color": COLOURS[kind], "ls": DASHES[i], "marker": MARKERS[i]}
-            ax.errorbar(rates, mean, deviation, label=ending, **look)
-            best = mean.idxmax()
-            told.append(
-                f"{trunk}, {ending}: {mean[best]:.3f} ± {deviation[best]:.3f} at a "
-                f"rate of {best:g}"
-            )
-        ax.set_xscale("log")
-        ax.set_xlabel("learning rate")
-        ax.set_title(f"{trunk} trunk")
-        ax.legend(loc="lower right")
-    axes[0, 0].set_ylabel("validation accuracy")
-    return Drawing(
-        fig, f"Accuracy of the endings, the best of each: {'; '.join(told)}."
     )

@@ -138,12 +138,12 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
     return table.round(3)
 
 
-def compare(runs: pd.DataFrame, score: str = "roc_auc") -> list[str]:
+def compare(runs: pd.DataFrame, score: str = "roc_auc", looks: int = 1) -> list[str]:
     """A sentence per form: what the heads change in ``score`` at the end of the runs.
 
     The difference of the means with its standard error, and the permutation test: in
     how many of all ways to deal the runs out to the two groups is the difference at
-    least as large?
+    least as large? A share below 0.05 / ``looks`` is hardly chance (Bonferroni).
     """
     last = last_epochs(runs)
     sentences = []
@@ -157,7 +157,7 @@ def compare(runs: pd.DataFrame, score: str = "roc_auc") -> list[str]:
         difference = with_heads.mean() - without.mean()
         error = (with_heads.sem() ** 2 + without.sem() ** 2) ** 0.5
         as_large, ways = permutations(with_heads.tolist(), without.tolist())
-        verdict = "hardly chance" if as_large / ways < 0.05 else "may be chance"
+        verdict = "hardly chance" if as_large / ways < 0.05 / looks else "may be chance"
         sentences.append(
             f"{form}: heads change the {NAMES[score]} by "
             f"{100 * difference:+.1f} ± {100 * error:.1f} points; at least that much "
@@ -181,23 +181,40 @@ def permutations(first: list[float], second: list[float]) -> tuple[int, int]:
 
 
 def draw_curves(runs: pd.DataFrame) -> Drawing:
-    """A panel per form: the mean over the seeds, epoch by epoch, ± the deviation."""
-    fig, axes = figure(3.4, columns=2, sharey=True)
-    for ax, here in _panels(axes, runs):
+    """Epoch by epoch, a column per form: above, the mean of the seeds ± the deviation;
+    below, in points, what the heads add to it ± the standard error.
+    """
+    fig, axes = figure(4.8, 2, 2, sharex=True, sharey="row", height_ratios=[3, 2])
+    panels = zip(_panels(axes[0], runs), axes[1], strict=True)
+    for (ax, here), below in panels:
+        means, errors = {}, {}
         for heads, found in here.groupby("heads", sort=False):
-            per_epoch = found.groupby("epoch")["roc_auc"].agg(["mean", "std"]).fillna(0)
-            middle, spread = per_epoch["mean"], per_epoch["std"]
+            per_epoch = found.groupby("epoch")["roc_auc"].agg(["mean", "std", "sem"])
+            per_epoch = per_epoch.fillna(0)
+            means[heads], errors[heads] = per_epoch["mean"], per_epoch["sem"]
             label = f"{LABELS[heads]}, {_seeds(found['seed'].nunique())}"
-            ax.plot(middle, label=label, markevery=5, **LOOKS[heads])
-            colour = LOOKS[heads]["color"]
-            band = (middle - spread, middle + spread)
-            ax.fill_between(middle.index, *band, color=colour, alpha=0.15, lw=0)
+            ax.plot(means[heads], label=label, markevery=5, **LOOKS[heads])
+            _band(ax, means[heads], per_epoch["std"], LOOKS[heads]["color"])
             ax.legend(loc="lower right")
-        ax.set_xlabel("epoch")
-    fig.suptitle("mean over the seeds ± one standard deviation")
+        below.axhline(0, color=COLOURS["trunk"], lw=1)
+        if len(means) == 2:
+            gain = 100 * (means[True] - means[False])
+            error = 100 * (errors[True] ** 2 + errors[False] ** 2) ** 0.5
+            below.plot(gain, color=COLOURS["auxiliary"])
+            _band(below, gain, error, COLOURS["auxiliary"])
+        below.set(xlabel="epoch", ylim=(-3, 3))
+    axes[1, 0].set_ylabel("heads add (points)")
+    fig.suptitle("above: mean over the seeds ± deviation; below: what the heads add")
     return Drawing(
-        fig, f"Curves over the epochs, a panel per form. At the end: {_told(runs)}"
+        fig,
+        "Curves over the epochs, a column per form, and below them the difference that "
+        f"the heads make. At the end: {_told(runs)}",
     )
+
+
+def _band(ax: Axes, middle: pd.Series, half: pd.Series, colour: str) -> None:
+    edges = (middle - half, middle + half)
+    ax.fill_between(middle.index, *edges, color=colour, alpha=0.15, lw=0)
 
 
 def draw_dots(runs: pd.DataFrame) -> Drawing:

@@ -1,20 +1,24 @@
 """05 · GoogLeNet: the whole network, its costs, and Table 1 against its widths."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import cast
 
 import pandas as pd
+import torch.nn.functional as F
+from ipywidgets import VBox
 from matplotlib.artist import setp
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Polygon, Rectangle
-from torch import nn
+from torch import Tensor, nn
 
 from ...analysis.costs import Cost
 from ...model import GOOGLENET_WIDTHS, BasicConv2d, GoogLeNet
 from ...model.googlenet import map_sizes
-from ..drawing import BRANCHES, COLOURS, MARKERS, Drawing, figure
+from ..drawing import BRANCHES, COLOURS, MARKERS, Drawing, figure, fixed_layout
 from ..exercise import is_blank
+from ..explorer import Slider, explorer
 
 KINDS = {  # what a colour of the style stands for
     "1x1": "1×1",
@@ -36,7 +40,7 @@ STAGES = {
     "stage 5": ("5a", "5b"),
     "classifier": ("average", "linear"),
 }
-PLAIN_GAP, FUNNEL_GAP, STEM_GAP = 55, 190, 330  # between two blocks, in channels
+PLAIN_GAP, FUNNEL_GAP, STEM_GAP = 55, 190, 480  # between two blocks, in channels
 
 
 def _legend(fig: Figure, kinds: Iterable[str] | dict[str, str]) -> None:
@@ -199,7 +203,7 @@ def draw_ratios(
         places = [place + shift for place in range(len(table))]
         look = {"color": COLOURS[list(BRANCHES)[i]], "marker": MARKERS[i], "ms": 8}
         shown = values.clip(*limits)
-        ax.plot(shown, places, ls="", label=column, clip_on=False, **look)
+        ax.plot(shown, places, ls="", label=column, **look)
         for name, value, place in zip(table.index, values, places, strict=True):
             if abs(value - 1) > 0.015:
                 far.append(f"{column} of {name} {value:.2f}")
@@ -210,17 +214,67 @@ def draw_ratios(
                 ax.text(limits[0], place, f"   ← {value:.1f}", va="center")
     ax.set_yticks(range(len(table)), table.index)
     ax.invert_yaxis()
-    ax.set_xlim(*limits)
+    margin = 0.02 * (limits[1] - limits[0])  # a marker at the edge is seen whole
+    ax.set_xlim(limits[0] - margin, limits[1] + margin)
     ax.grid(axis="y", color=COLOURS["light"], lw=0.6)
     ax.set_axisbelow(True)
     ax.set_xlabel("computed from the widths / printed (1: they agree)")
     ax.set_title("Table 1 against its own widths")
-    ax.legend(loc="center right", frameon=True, edgecolor="none")
+    fig.legend(loc="outside lower center", ncols=len(table.columns))
     return Drawing(
         fig,
         "Markers for the ratio of computed to printed numbers, a line per row of "
         "Table 1, most of them near 1. More than 1.5 percent away: "
         f"{', '.join(far) or 'none'}.",
+    )
+
+
+def draw_norm(maps: Tensor, pixels: int, size: int, beta: int) -> Drawing:
+    """Responses before a local response norm and after it, for pixels of a deviation.
+
+    ``maps`` (C×H×W) are the stem's for pixels of standard deviation 1; ``size`` is the
+    norm's n, ``beta`` its β in percent; α is 0.0001 and k 1, as in Caffe. Left: the
+    channels at the place of the highest response; right: every tenth response of all.
+    """
+    x = maps * pixels  # without biases the stem is as many times as loud
+    y = F.local_response_norm(x[None], size, 1e-4, beta / 100, 1.0)[0]
+    row, column = divmod(int(x.amax(0).argmax()), x.shape[2])
+    before, after = x[:, row, column].numpy(), y[:, row, column].numpy()
+    loud, highest = int(before.argmax()), x.max().item()
+
+    fig, (left, right) = figure(3.2, columns=2, width_ratios=[3, 2])
+    fixed_layout(fig, left=0.07, right=0.98, bottom=0.15, top=0.9, wspace=0.28)
+    channels = range(len(x))
+    start = loud - size // 2 - 0.5
+    left.axvspan(start, start + size, color=COLOURS["3x3 reduce"], alpha=0.5, lw=0)
+    left.bar(channels, before, color=COLOURS["light"], label="before")
+    left.bar(channels, after, 0.5, color=COLOURS["1x1"], label="after")
+    end = 1.15 * highest or 1
+    left.set(xlabel="channel", ylabel="response", xlim=(-1, len(x)), ylim=(0, end))
+    left.legend(loc="upper right", ncols=2)
+    left.set_title(f"the loudest place: channel {loud} and its window of {size}")
+    right.axline((0, 0), slope=1, color=COLOURS["trunk"], ls="--", lw=1)
+    look = {"ls": "", "marker": ".", "ms": 2, "color": COLOURS["1x1"]}
+    right.plot(x.flatten()[::10].numpy(), y.flatten()[::10].numpy(), **look)
+    right.set(xlabel="before", ylabel="after", xlim=(0, end), ylim=(0, end))
+    kept = f"{highest:.0f} → {y.max():.0f}"
+    right.set_title(f"all places; highest {kept}")
+    return Drawing(
+        fig,
+        f"Responses of a stem to pixels of standard deviation {pixels}, before and "
+        f"after a local response norm over {size} channels with beta {beta / 100:.2f}. "
+        f"The highest of all: {kept}. At its place {loud} is the loudest of "
+        f"{len(x)} channels, {before[loud]:.0f} → {after[loud]:.0f}.",
+    )
+
+
+def explore_norm(maps: Tensor) -> VBox:
+    """Explore ``draw_norm`` with three sliders, from Caffe's constants on."""
+    return explorer(
+        partial(draw_norm, maps),
+        pixels=Slider("pixels", 30, 1, 80, "grey levels of standard deviation"),
+        size=Slider("n", 5, 1, 31, "channels in the window", step=2),
+        beta=Slider("β", 75, 0, 100, "hundredths"),
     )
 
 
