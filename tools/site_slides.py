@@ -55,10 +55,13 @@ def deck(notebook: NotebookNode) -> NotebookNode:
     """
     cells: list[NotebookNode] = []
     lines = 0  # on the present slide
+    asked = False  # a prediction whose answer must not stand beside it
     for cell in notebook.cells:
         if cell.cell_type == "code":
             more = height(cell)
-            fits = lines + more <= FULL and not shows_result(cells)
+            answers = asked and bool(cell.outputs)
+            fits = lines + more <= FULL and not shows_result(cells) and not answers
+            asked = asked and not answers
             kind = "-" if fits else "subslide"
             add(cells, nbformat.v4.new_code_cell(**code_of(cell)), kind)
             lines = lines + more if fits else more
@@ -68,6 +71,7 @@ def deck(notebook: NotebookNode) -> NotebookNode:
             kind = "slide" if section else "subslide"
             add(cells, nbformat.v4.new_markdown_cell(prepared(text)), kind)
             lines = rows(text) + (TITLE if text.startswith("# ") else 0)
+            asked = "**Predict" in text
     deck = nbformat.v4.new_notebook(cells=cells)
     deck.metadata = {**notebook.metadata, "title": title(notebook)}
     return deck

@@ -149,6 +149,17 @@ def numbers(place) -> dict[str, int]:
     return {name: int(text) for name, text in texts if text.isdecimal()}
 
 
+def test_no_slide_shows_the_answer_beside_its_question(site):
+    questions = 0
+    for path in NOTEBOOKS:
+        html = (site.folder / f"slides/{path.stem}.html").read_text(encoding="utf-8")
+        for slide in html.split("<section"):
+            _, asks, rest = slide.partition("<strong>Predict")
+            questions += bool(asks)
+            assert "jp-OutputArea-output" not in rest, (path.stem, rest[:200])
+    assert questions > 50
+
+
 def test_every_notebook_has_its_page_and_its_slides(site):
     for path in NOTEBOOKS:
         assert {f"notebooks/{path.stem}.html", f"slides/{path.stem}.html"} <= set(
