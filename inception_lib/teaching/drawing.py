@@ -210,6 +210,11 @@ def show_image(ax: Axes, image, title: str = "", **imshow) -> None:
     ax.spines[:].set_visible(False)
 
 
+def full_contrast(image: Tensor) -> dict[str, int]:
+    """For ``show_image``: the image's darkest grey is black, its lightest white."""
+    return {"vmin": int(image.min()), "vmax": int(image.max())}
+
+
 def frame(ax: Axes, branch: str, **look) -> None:
     """A frame in the colour of a branch."""
     ax.spines[:].set(visible=True, color=COLOURS[branch], lw=2, **look)
@@ -234,7 +239,7 @@ def show_counts(ax: Axes, matrix: Tensor, classes, columns: str, rows: str) -> N
 
     ``columns`` and ``rows`` say what each of them means.
     """
-    look = {"cmap": "Blues", "cbar": False, "square": True, "annot_kws": {"size": 14}}
+    look = {"cmap": "Blues", "cbar": False, "annot_kws": {"size": 14}}
     look |= {"xticklabels": False, "yticklabels": False}
     heatmap(matrix.numpy(), ax=ax, annot=True, fmt="d", **look)
     ax.set(xlabel=columns, ylabel=rows)

@@ -43,8 +43,10 @@ def overlay(
     goes around what is above ``outline``. Without ``smooth`` the h×w places are shown
     as they are.
     """
-    # In light greys: on black no colour can be told from another.
-    show_image(ax, (image.float() / 2 + 127).byte(), vmin=0, vmax=255)
+    # In light greys, on which colours can be told apart, and a dark cell can be seen.
+    grey = image.float() - image.min()
+    grey *= 255 / grey.max().clamp_min(1)
+    show_image(ax, (grey / 2 + 127).byte(), vmin=0, vmax=255)
     large = enlarged(heat, image.shape[-1], smooth)
     scale = scale or colour_scale(heat)
     ax.imshow(large.numpy() / scale, cmap=EVIDENCE, vmin=-1, vmax=1)

@@ -62,10 +62,13 @@ def draw_curves(history: pd.DataFrame) -> Drawing:
     right.set_title(f"on the {kind} set")
     right.set_ylim(0.45, 1)
     right.legend(loc="lower right")
-    grown = history["epoch"][history["image_size"].diff() > 0]
+    grown = history[history["image_size"].diff() > 0]
+    look = {"color": COLOURS["trunk"], "fontsize": 8}
+    for epoch, size in zip(grown["epoch"], grown["image_size"], strict=True):
+        for ax in (left, right):  # from here on the images are larger
+            ax.axvline(epoch - 0.5, color=COLOURS["trunk"], ls=":", lw=1, zorder=0)
+        right.text(epoch - 0.5, 0.99, f" {size} px", va="top", **look)
     for ax in (left, right):
-        for epoch in grown:  # from here on the images are larger
-            ax.axvline(epoch - 0.5, color=COLOURS["light"], ls=":", zorder=0)
         ax.set_xlabel("epoch")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     last = history.iloc[-1]

@@ -79,8 +79,8 @@ def test_the_histograms_show_every_cell():
 
 def test_the_confusion_matrix_is_told_in_words_too():
     matrix = torch.tensor([[5, 1], [2, 4]])
-    fig, alt = nb06.draw_confusion(matrix, ("fine", "broken"), by="a coin says")
-    assert "fine: [5, 1]; broken: [2, 4]" in alt
+    fig, alt = nb06.draw_confusions({"a coin": matrix}, ("fine", "broken"))
+    assert "by a coin: fine [5, 1], broken [2, 4]" in alt
     assert [text.get_text() for text in fig.axes[0].texts] == ["5", "1", "2", "4"]
     assert fig.axes[0].get_xlabel() == "a coin says"
 

@@ -105,14 +105,17 @@ def draw_brightness(cells: ImageSet) -> Drawing:
     )
 
 
-def draw_confusion(matrix: Tensor, classes: Sequence[str], *, by: str) -> Drawing:
-    """K×K counts: row = what the experts say, column = what ``by`` says."""
-    fig, ax = figure(2.8)
-    show_counts(ax, matrix, classes, by, "experts say")
-    rows = "; ".join(
-        f"{name}: {row}" for name, row in zip(classes, matrix.tolist(), strict=True)
+def draw_confusions(matrices: dict[str, Tensor], classes: Sequence[str]) -> Drawing:
+    """K×K counts for each judge: row = what the experts say, column = what it says."""
+    fig, axes = figure(2.8, columns=len(matrices), squeeze=False)
+    told = []
+    for ax, (judge, matrix) in zip(axes[0], matrices.items(), strict=True):
+        show_counts(ax, matrix, classes, f"{judge} says", "experts say")
+        rows = zip(classes, matrix.tolist(), strict=True)
+        told.append(f"{judge}: " + ", ".join(f"{name} {row}" for name, row in rows))
+    return Drawing(
+        fig, f"Confusion matrices. Answers per true class, by {'; by '.join(told)}."
     )
-    return Drawing(fig, f"Confusion matrix. Answers per true class: {rows}")
 
 
 def draw_blocks(cells: ImageSet, size: int = 60) -> Drawing:

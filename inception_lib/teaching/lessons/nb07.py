@@ -60,6 +60,9 @@ def draw_speed(measured: pd.DataFrame, layout: str, precision: str) -> Drawing:
     hatches = ["//" if on else "" for on in chosen]
     left.barh(names, measured.ratio, color=colours, hatch=hatches)
     right.barh(names, 100 * measured.fraction_of_peak, color=colours, hatch=hatches)
+    left.bar_label(left.containers[0], fmt="%.2f", padding=3)
+    right.bar_label(right.containers[0], fmt="%.0f", padding=3)
+    left.set_xlim(0, 1.15 * measured.ratio.max())
     left.set_title(f"{row.ratio:.2f} times as fast")
     left.set_xlabel("steps in the time of one at the top")
     right.set_title(f"{row.fraction_of_peak:.0%} of the peak")

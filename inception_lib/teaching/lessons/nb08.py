@@ -1,7 +1,7 @@
 """08 · Looking inside: maps, receptive fields, heat maps, and their checks."""
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import pandas as pd
 import seaborn
@@ -30,6 +30,7 @@ from ..drawing import (
     figure,
     fixed_layout,
     frame,
+    full_contrast,
     series,
     show_image,
 )
@@ -43,16 +44,21 @@ HATCHES = ["", "//", "..", "xx"]
 HEADS = {"output": "trunk", "head 2": "auxiliary", "head 1": "3x3"}
 
 
-def square(field: ReceptiveField, x: float, y: float, branch: str) -> Rectangle:
-    """The outline of what a place sees whose middle is the pixel (x, y)."""
+def square(
+    field: ReceptiveField, x: float, y: float, branch: str, turn: int | None = None
+) -> Rectangle:
+    """The outline of what a place sees whose middle is the pixel (x, y). Of two that
+    coincide, the dashes of one (``turn`` 0) lie in the gaps of the other (1).
+    """
     side = field.largest
+    dash: Any = BRANCH_DASHES[branch] if turn is None else (5 * turn, (5, 5))
     return Rectangle(
         (x - side / 2, y - side / 2),
         side,
         side,
         fill=False,
         ec=COLOURS[branch],
-        ls=BRANCH_DASHES[branch],
+        ls=dash,
         lw=2,
         path_effects=[withStroke(linewidth=4, foreground="white", alpha=0.7)],
     )
@@ -145,7 +151,9 @@ def draw_receptive_fields(
     fixed_layout(fig, left=0.02, right=0.97, bottom=0.17, top=0.9, wspace=0.35)
     show_image(left, image)
     for branch, field in fields.items():
-        left.add_patch(square(field, x, y, branch))
+        same = [b for b, other in fields.items() if other.largest == field.largest]
+        turn = same.index(branch) if len(same) == 2 else None
+        left.add_patch(square(field, x, y, branch, turn))
     left.plot([x], [y], "+", color=COLOURS["auxiliary"], ms=10, mew=2)
     # So far out that the whole image is in it and all the squares are.
     edge = 0.05 * max(side, widest)
@@ -205,7 +213,7 @@ def draw_attribution(
     """
     fig, (left, middle, right) = figure(2.9, columns=3, width_ratios=[3, 3, 4])
     fixed_layout(fig, left=0.01, right=0.98, bottom=0.17, top=0.85, wspace=0.16)
-    show_image(left, image)
+    show_image(left, image, **full_contrast(image))
     heatmap.overlay(middle, image, heat)
     heatmap.legend(middle, bool(heat.min() < 0))
     middle.set_title(f"{method}, {heat.shape[0]}×{heat.shape[1]}", fontsize=9)
@@ -394,9 +402,9 @@ def draw_shares(table: pd.DataFrame, lost: pd.DataFrame) -> Drawing:
 
 
 def draw_heat_maps(image: Tensor, maps: dict[str, Tensor], title: str) -> Drawing:
-    """An image (C×S×S uint8) as it is, and under each of some heat maps (h×w)."""
+    """An image (C×S×S uint8) alone, and under each of some heat maps (h×w)."""
     fig, (left, *axes) = figure(2.9, columns=1 + len(maps))
-    show_image(left, image, title.replace(": ", ":\n"))
+    show_image(left, image, title.replace(": ", ":\n"), **full_contrast(image))
     for ax, (method, heat) in zip(axes, maps.items(), strict=True):
         heatmap.overlay(ax, image, heat)
         ax.set_title(method, fontsize=9)
