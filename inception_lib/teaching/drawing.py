@@ -210,7 +210,7 @@ def show_image(ax: Axes, image, title: str = "", **imshow) -> None:
     ax.spines[:].set_visible(False)
 
 
-def full_contrast(image: Tensor) -> dict[str, int]:
+def full_contrast(image: Tensor) -> dict[str, Any]:
     """For ``show_image``: the image's darkest grey is black, its lightest white."""
     return {"vmin": int(image.min()), "vmax": int(image.max())}
 

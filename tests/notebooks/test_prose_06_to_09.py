@@ -179,7 +179,7 @@ CASES: prose.Cases = {
             ],
             AUGMENTATION["strong"]["rotate"],
         ),
-        "{} images have a standard error of about {} points": lambda: (
+        "An accuracy on {} images has a standard error of about {} points": lambda: (
             prose.sets()[1],
             points(0.85, prose.sets()[1]),
         ),

@@ -30,6 +30,13 @@ def test_every_figure_has_the_same_width_whatever_it_holds():
         assert picture.size == (800, 300)
 
 
+def test_a_dark_picture_is_shown_with_all_its_contrast():
+    dark = torch.tensor([[10, 60], [20, 30]]).byte()
+    _, ax = drawing.figure()
+    drawing.show_image(ax, dark, **drawing.full_contrast(dark))
+    assert ax.images[0].get_clim() == (10, 60)
+
+
 @pytest.mark.parametrize("alt", ["", "  ", "a figure"])
 def test_a_figure_without_a_description_is_refused(alt):
     with pytest.raises(ValueError, match="describe the figure"):

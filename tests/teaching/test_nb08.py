@@ -86,6 +86,9 @@ def test_the_squares_are_drawn_where_the_place_is():
     square = rectangles(fig.axes[0])[0]
     assert square.get_x() + square.get_width() / 2 == firsts["3a"] == 6
     assert square.get_width() == 27
+    # The 3×3 and the pool see the same square: each has its dashes in the other's gaps.
+    _, one, _, other = (box.get_linestyle() for box in rectangles(fig.axes[0]))
+    assert (one, other) == ((0, (5, 5)), (5, (5, 5)))
 
 
 @pytest.mark.parametrize("place", ["corner", "off centre", "middle"])
