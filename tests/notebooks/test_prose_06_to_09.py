@@ -146,6 +146,13 @@ def head_1_leads():
     return int((best[0] & best[1]).cumprod().sum())
 
 
+def crops():
+    """Whether crops are worse than one look for each network, and how bad 144 are."""
+    scores = results.table("views").pivot(index="seed", columns="views")["accuracy"]
+    assert (scores["ten_crops"] < scores["one"]).all()
+    return "worst" if (scores.idxmin(axis=1) == "paper").all() else "better"
+
+
 def borrowed():
     """The fewest and the most images of 09's table, and the steps of its tool."""
     images = results.table("finetuning")["images"]
@@ -246,10 +253,7 @@ CASES: prose.Cases = {
         "the standard error is still {} points": lambda: points(0.82, prose.sets()[1]),
     },
     "09": {
-        "{} epochs at {} pixels": lambda: (
-            lesson_tables.RECIPE.epochs,
-            lesson_tables.RECIPE.image_size,
-        ),
+        "did worse on crops as well, and {} on the paper's 144": crops,
         "{} to {} poly cells to learn from, {} steps for everybody": borrowed,
         "python benchmarks/lesson_tables.py finetuning {} {} {}`": lambda: tuple(
             results.table("finetuning")["seed"].unique()

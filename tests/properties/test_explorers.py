@@ -8,7 +8,6 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -170,7 +169,6 @@ EXPLORERS: dict[str, Callable[[], VBox]] = {
     "views": views,
     "attributions": attributions,
     "folder": folder,
-    "crops": lambda: nb09.browse_crops(np.zeros((320, 480, 3), dtype=np.uint8)),
 }
 explorers = pytest.mark.parametrize("make", EXPLORERS.values(), ids=EXPLORERS)
 
@@ -220,7 +218,7 @@ def test_every_explorer_is_driven():
         *("explore_pooling", "browse_activation_maps", "explore_heads"),
         "explore_norm",
         *("browse_cells", "explore_speed", "browse_predictions", "browse_features"),
-        *("browse_receptive_fields", "browse_attributions", "browse_crops"),
+        *("browse_receptive_fields", "browse_attributions"),
         "browse_folder",
     }
 

@@ -8,17 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from ipywidgets import HTML, FileUpload, IntSlider
 from PIL import Image
-from widgets import parts, rectangles
+from widgets import parts
 
 from inception_lib.teaching.lessons import nb09
 from inception_lib.training import Run, TrainingConfig, prepare, solar_cells, split
 from inception_lib.training.run import build_model
-from inception_lib.training.views import Crop
 
 
 @pytest.fixture(scope="module")
@@ -195,30 +193,7 @@ def test_colour_pictures_become_grey_for_solar_cells(run):
     assert fitted.shape == (1, 1, 64, 64) and set(fitted.unique().tolist()) == {60}
 
 
-def test_the_drawn_crops_are_the_papers(picture):
-    """By hand: at 320, of 480×320, the squares begin at 0, 80 and 160."""
-    wide = np.zeros((320, 480, 3), dtype=np.uint8)
-    for square, left in {"first": 0, "middle": 80, "last": 160}.items():
-        figure, alt = nb09.draw_crops(wide, "320", square)
-        boxes = {(*p.get_xy(), p.get_width()) for p in rectangles(figure.axes[0])}
-        corners = {(left + x, y, 224) for x in (0, 96) for y in (0, 96)}
-        assert boxes == corners | {(left + 48, 48, 224), (left, 0, 320)}
-    assert "the last square, 320 pixels wide" in alt and "224×224" in alt
-
-
-def test_a_pixel_is_seen_by_the_crops_that_hold_it():
-    one = Crop(height=20, width=40, top=0, left=20, side=20, flipped=False)
-    two = one._replace(left=0)
-    seen = nb09.coverage(10, 20, [one, two, one, one])  # at half the scale
-    assert (seen[:, :10] == 0.25).all() and (seen[:, 10:] == 0.75).all()
-
-
-def test_views_and_reliability_tell_their_numbers():
-    columns = ["views", "seed", "passes", "accuracy", "roc_auc"]
-    rows = [("one", "0", 1, 0.7, 0.8), ("one", "1", 1, 0.9, 0.8)]
-    rows += [("one", "all", 2, 0.85, 0.9)]
-    _, alt = nb09.draw_views(pd.DataFrame(rows, columns=columns), 0.01)
-    assert "one network, one 0.800 and 0.800, 2 networks, one 0.850 and 0.900" in alt
+def test_reliability_tells_its_numbers():
     sure = torch.tensor([[0.1, 0.9]]).repeat(10, 1)
     labels = torch.tensor([1] * 7 + [0] * 3)
     figure, alt = nb09.draw_reliability({"mine": sure}, labels)
@@ -226,14 +201,3 @@ def test_views_and_reliability_tell_their_numbers():
     (bar,) = figure.axes[0].containers[0][2]
     low, high = bar.get_segments()[0][:, 1]
     assert (high - low) / 2 == pytest.approx((0.9 * 0.1 / 10) ** 0.5)
-
-
-def test_the_ways_of_fine_tuning_tell_their_means():
-    rows = [("frozen", 32, 0, 0.6), ("frozen", 32, 1, 0.8), ("free", 32, 0, 0.9)]
-    table = pd.DataFrame(rows, columns=["way", "images", "seed", "roc_auc"])
-    figure, alt = nb09.draw_finetuning(table)
-    assert "frozen 32: 0.70; free 32: 0.90" in alt
-    assert [line.get_label() for line in figure.axes[0].containers] == [
-        "frozen",
-        "free",
-    ]

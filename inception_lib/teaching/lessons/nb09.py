@@ -1,35 +1,29 @@
-"""09 · Your own images: answers, crops and views, calibration, uploads."""
+"""09 · Your own images: answers and their check, calibration, uploads."""
 
 import tempfile
-from functools import partial
 from html import escape
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pandas as pd
 import torch
 from ipywidgets import HTML, FileUpload, VBox
 from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from ...analysis.attribution import contrast, ranking, without
 from ...training import Run, load_picture, prepare
 from ...training.metrics import calibration_error, reliability
 from ...training.run import folder_files, name_in
-from ...training.views import SHORTER_SIDES, Crop, paper_crops
 from .. import heatmap
 from ..drawing import (
     COLOURS,
     Drawing,
     figure,
     fixed_layout,
-    log_axis,
+    full_contrast,
     series,
     show_image,
 )
-from ..explorer import Choice, Slider, explorer
+from ..explorer import Slider, explorer
 
 GRID = 6  # squares along a side, of which a third are taken away
 
@@ -76,7 +70,7 @@ def _bars(
     fills = [COLOURS[colour] for colour in colours]
     ax.barh(range(len(values)), list(values.values()), 0.4, color=fills)
     for place, (name, value) in enumerate(values.items()):
-        ax.text(0, place - 0.28, name)
+        ax.text(0, place - 0.28, f" {name}")
         ax.text(max(value, 0), place, f" {value:.{digits}f}", va="center")
     low, high = min(0, *values.values()), max(1, *values.values())
     ax.set_xlim(1.05 * low, max(1.25 * high, -low))  # the names begin at 0
@@ -91,9 +85,9 @@ def draw_answer(run: Run, picture: Tensor, name: str) -> Drawing:
     """
     picture = run.fitted(picture)
     probabilities, evidence = explain(run, picture)
-    fig, (bare, left, middle, right) = figure(2.4, columns=4)
+    fig, (bare, left, middle, right) = figure(2.8, columns=4)
     fixed_layout(fig, left=0.01, right=0.98, bottom=0.2, top=0.9, wspace=0.15)
-    show_image(bare, picture[0], name)
+    show_image(bare, picture[0], name, **full_contrast(picture))
     large = heatmap.enlarged(evidence, picture.shape[-1])
     third = large.quantile(2 / 3).item()  # a line goes around the highest third
     heatmap.overlay(left, picture[0], evidence, outline=third)
@@ -114,71 +108,6 @@ def draw_answer(run: Run, picture: Tensor, name: str) -> Drawing:
         f"Its score is {whole:.1f}, without the third that the map ranks highest "
         f"{gone:.1f}, without any third {anywhere:.1f}.",
     )
-
-
-def draw_views(table: pd.DataFrame, error: float) -> Drawing:
-    """Accuracy and ROC AUC against cost, from ``results.table("views")``: the mean of
-    single networks, and all of them together; ``error`` is the standard error of one
-    accuracy.
-    """
-    fig, axes = figure(5.4, rows=2)
-    together = table["seed"] == "all"
-    count = table["seed"].nunique() - 1
-    groups = {"one network": table[~together], f"{count} networks": table[together]}
-    told = []
-    for i, (name, rows) in enumerate(groups.items()):
-        scores = ["passes", "accuracy", "roc_auc"]
-        kinds = rows.groupby("views", sort=False)[scores].mean()
-        kinds.index = kinds.index.str.replace("_", " ")
-        label = f"{name}, averaged" if i else f"{name}, mean"
-        look = series(i) | {"ls": ""}
-        # Beside the bar: above for several networks, below for one.
-        place = {"xytext": (-4, 4), "ha": "left", "va": "bottom"}
-        if not i:
-            place = {"xytext": (4, -4), "ha": "right", "va": "top"}
-        for ax, score, bar in zip(axes, scores[1:], (error, 0), strict=True):
-            ax.errorbar(kinds["passes"], kinds[score], bar, label=label, **look)
-            ends = kinds[score] + (bar if i else -bar)
-            for kind, passes, end in zip(
-                kinds.index, kinds["passes"], ends, strict=True
-            ):
-                text = {"fontsize": 8, "color": look["color"], **place}
-                ax.annotate(kind, (passes, end), textcoords="offset points", **text)
-        told += [
-            f"{name}, {kind} {row['accuracy']:.3f} and {row['roc_auc']:.3f}"
-            for kind, row in kinds.iterrows()
-        ]
-    most = table["passes"].max()
-    for ax, name in zip(axes, ("accuracy", "ROC AUC"), strict=True):
-        log_axis(ax, [t for t in (1, 2, 4, 8, 16, 32, 64, 128) if t < 1.5 * most])
-        ax.set_ylabel(f"validation {name}")
-        ax.margins(x=0.1, y=0.2)
-    axes[1].set_xlabel("forward passes per picture")
-    axes[1].legend(fontsize=8, loc="lower left")
-    return Drawing(
-        fig,
-        f"Accuracy and ROC AUC against forward passes per picture: {', '.join(told)}.",
-    )
-
-
-def draw_finetuning(table: pd.DataFrame) -> Drawing:
-    """ROC AUC against the number of images, from ``results.table("finetuning")``: a
-    line per way, the mean over its seeds and their standard deviation.
-    """
-    fig, ax = figure(3.4)
-    told = []
-    for i, (way, rows) in enumerate(table.groupby("way", sort=False)):
-        scores = rows.groupby("images")["roc_auc"].agg(["mean", "std"])
-        sizes = scores.index * 1.06 ** (i - 1.5)  # beside each other
-        ax.errorbar(sizes, scores["mean"], scores["std"], label=str(way), **series(i))
-        values = ", ".join(f"{n}: {auc:.2f}" for n, auc in scores["mean"].items())
-        told.append(f"{way} {values}")
-    log_axis(ax, sorted(table["images"].unique()))
-    ax.set_xlabel("images to learn from")
-    ax.set_ylabel("validation ROC AUC")
-    ax.set_title("another task, the same number of steps")
-    ax.legend()
-    return Drawing(fig, f"ROC AUC by the number of images: {'; '.join(told)}.")
 
 
 def draw_reliability(answers: dict[str, Tensor], labels: Tensor) -> Drawing:
@@ -213,67 +142,6 @@ def draw_reliability(answers: dict[str, Tensor], labels: Tensor) -> Drawing:
     ax.set_title("reliability diagram; on the dotted line it is as it says")
     ax.legend(loc="upper left")
     return Drawing(fig, "Accuracy against confidence; " + "; ".join(told) + ".")
-
-
-SIZE = 224
-SCALES = [str(side) for side in SHORTER_SIDES]
-SQUARES = ["first", "middle", "last"]
-
-
-def coverage(height: int, width: int, crops: list[Crop]) -> np.ndarray:
-    """The share of the crops that see each pixel of the picture: height × width."""
-    seen = np.zeros((height, width))
-    for crop in crops:
-        y, x = height / crop.height, width / crop.width
-        rows = slice(round(crop.top * y), round((crop.top + crop.side) * y))
-        columns = slice(round(crop.left * x), round((crop.left + crop.side) * x))
-        seen[rows, columns] += 1
-    return seen / len(crops)
-
-
-def draw_crops(
-    picture: np.ndarray, scale: str = "320", square: str = "middle"
-) -> Drawing:
-    """Of a picture (H×W×3 uint8) at one ``scale``, the shorter side in pixels: one
-    square, whole and in five crops; beside it how often each place is seen in all 144.
-    """
-    rows, columns = picture.shape[:2]
-    crops = paper_crops(rows, columns, SIZE)
-    here = [c for c in crops if min(c.height, c.width) == int(scale)]
-    third = len(here) // len(SQUARES)
-    own = here[third * SQUARES.index(square) :][:third]
-    boxes = dict.fromkeys((c.top, c.left, c.side) for c in own)
-    height, width = own[0].height, own[0].width
-
-    fig, (left, right) = figure(3.0, columns=2)
-    fixed_layout(fig, left=0.01, right=0.98, bottom=0.03, top=0.92, wspace=0.04)
-    title = f"{width}×{height}, the {square} square: {len(own)} crops"
-    show_image(left, picture, title, extent=(0, width, height, 0))
-    for top, x, side in boxes:
-        look: dict[str, Any] = {"ec": COLOURS["5x5"], "ls": "--", "lw": 2}
-        if side == int(scale):
-            look = {"ec": COLOURS["3x3"], "ls": "-", "lw": 3}
-        left.add_patch(Rectangle((x, top), side, side, fill=False, **look))
-    seen = 100 * coverage(rows, columns, crops)
-    middle, corner = seen[rows // 2, columns // 2], seen[0, 0]
-    show_image(right, seen, "how often each place is seen", vmin=0, vmax=100)
-    fig.colorbar(right.images[0], ax=right, label="% of the 144 crops", shrink=0.8)
-    return Drawing(
-        fig,
-        f"A picture scaled to {width}×{height}. Solid: the {square} square, {scale} "
-        f"pixels wide; dashed: its four corners and its centre at {SIZE}×{SIZE}; each "
-        f"is taken as it is and flipped. Of all 144 crops {middle:.0f} % see the "
-        f"middle of the picture and {corner:.0f} % its corner.",
-    )
-
-
-def browse_crops(picture: np.ndarray) -> VBox:
-    """Walk through the paper's crops of a picture (H×W×3 uint8): scale and square."""
-    return explorer(
-        partial(draw_crops, picture),
-        scale=Choice("scale", SCALES, value="320"),
-        square=Choice("square", SQUARES, value="middle"),
-    )
 
 
 LARGEST_UPLOAD = (
