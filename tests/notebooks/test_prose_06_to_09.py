@@ -241,16 +241,15 @@ CASES: prose.Cases = {
         "In 5a and 5b the map has {0}×{0} places": lambda: costs.module_inputs(
             QUICK.image_size
         )["5b"][1:],
-        "The standard error of an accuracy on {} cells is {} points": lambda: (
-            prose.sets()[1],
-            points(0.83, prose.sets()[1]),
-        ),
         "wobbles by {}, and the mean of 24 of them by about {:.2f}": lambda: (
             {1 / 4: "a quarter"}[round(15**-0.5 * 4) / 4],
             (15 * 24) ** -0.5,
         ),
         "In the first {} epochs head 1 is ahead by both scores": head_1_leads,
-        "the standard error is still {} points": lambda: points(0.82, prose.sets()[1]),
+        "an accuracy on {} cells has a standard error of {} points": lambda: (
+            prose.sets()[1],
+            points(0.82, prose.sets()[1]),
+        ),
     },
     "09": {
         "did worse on crops as well, and {} on the paper's 144": crops,
