@@ -81,6 +81,10 @@ def parallel(model: nn.Module, precision: str = "float32") -> nn.Module:
     options: dict[str, Any] = {new if new in known else old: False}
     # Gradients lie in the buffers that travel: no copy into them and back.
     network = DistributedDataParallel(model, gradient_as_bucket_view=True, **options)
+    # It would deal the gradients into buckets once more after the first step, and so
+    # after a resume, too: sums over three processes would end in other bits. Do it now.
+    network.reducer._push_all_rebuilt_params()
+    network.reducer._rebuild_buckets()
     if precision == "bfloat16":
         network.register_comm_hook(None, bf16_compress_hook)
     return network
