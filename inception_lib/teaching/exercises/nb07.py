@@ -36,17 +36,19 @@ exercise(
 )
 exercise(
     "07.3",
-    "images needed for half a point of standard error",
+    "a lead in standard errors of the difference",
     {
-        0.005: "asked is a number of images, not an error",
-        0.85 * 0.15 / 0.005: (
-            "the error falls with the square root of n, so that it enters squared"
+        16: "that many cells; asked is how many standard errors they are",
+        16 / 656: "that is the lead; divide it by its standard error",
+        1.84: (
+            "that is the standard error of one accuracy; the cells on which both are "
+            "right, or both wrong, say nothing about a difference"
         ),
-        0.85 * 0.15 / 0.05**2: "half a point is 0.005, not 0.05",
-        0.5**2 / 0.005**2: "that is the worst case p = 0.5; here p is 0.85",
+        1.26: "that takes the two for independent; they answered the same cells",
     },
-    right=0.85 * 0.15 / 0.005**2,
-    otherwise="not yet: solve sqrt(p (1 − p) / n) = 0.005 for n",
+    right=2.48,
+    otherwise="not yet: the mean of 29 times +1, 13 times −1 and 614 times 0, and its "
+    "standard error",
     within=0.01,
 )
 

@@ -269,7 +269,8 @@ def draw_race(times: pd.DataFrame, predicted: float) -> Drawing:
     white = {"fc": "white", "ec": "none", "pad": 1}
     left.bar_label(bars, fmt="%.1f", padding=2, bbox=white)
     left.axhline(predicted, color=COLOURS["trunk"], ls="--")
-    left.text(-0.4, predicted, f"predicted: {predicted:.1f}", va="bottom")
+    above = {"xytext": (0, 4), "textcoords": "offset points"}
+    left.annotate(f"predicted: {predicted:.1f}", (-0.4, predicted), **above)
     left.set_ylim(0, 1.15 * max(predicted, *ratio))
     left.set_xlabel("map")
     left.set_title("times faster through the bottleneck")
@@ -279,7 +280,8 @@ def draw_race(times: pd.DataFrame, predicted: float) -> Drawing:
         rows = times[times["layer"] == layer]
         look = {"color": COLOURS[kind], "marker": marker, "mec": "black", "ms": 8}
         work, took = rows["multiply_adds"] / 1e6, 1e3 * rows["seconds"]
-        right.plot(work, took, ls="", label=layer, **look)
+        label = f"5×5 {layer}" if "5x5" in kind else layer
+        right.plot(work, took, ls="", label=label, **look)
         told.append(f"{layer} {took.min():,.2f} to {took.max():,.2f}")
     ends = times["multiply_adds"].agg(["min", "max"])
     best = (times["seconds"] / times["multiply_adds"]).min()

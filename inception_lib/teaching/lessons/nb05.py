@@ -334,7 +334,7 @@ def _boxes(ax: Axes, name: str, module: nn.Module, left: int, depth: int) -> int
             *(left + layers / 2, -depth - 0.53, name),
             ha="center",
             va="center",
-            fontsize=min(8, 70 / len(name)) if depth else 10,
+            fontsize=min(8, 70 / len(name), 6 * layers) if depth else 10,
             rotation=90 if upright else 0,
         )
     deepest = depth
