@@ -252,8 +252,11 @@ def check_matplotlib() -> None:
 
 
 def map_file(folder: Path, picture: Path) -> Path:
-    """Where the heat map of a picture goes: as the picture lies, below ``folder``."""
-    inside = [part for part in picture.parts if part not in (picture.anchor, "..")]
+    """Where the heat map of a picture goes: as the picture lies, below ``folder``, with
+    ``up`` for ``..``: two pictures never share a map.
+    """
+    parts = [part for part in picture.parts if part != picture.anchor]
+    inside = ["up" if part == ".." else part for part in parts]
     return folder.joinpath(*inside[:-1], inside[-1] + ".png")
 
 

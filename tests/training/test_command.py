@@ -1,6 +1,7 @@
 """The command line, as a user runs it, on a folder of small pictures."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -223,6 +224,19 @@ def test_a_folder_is_answered_line_by_line_and_in_a_table(
     assert len(list(maps.rglob("*.png"))) == len(files)
     with Image.open(next(maps.rglob("*.png"))) as drawn:
         assert drawn.size == (448, 448)
+
+
+def test_pictures_of_one_name_have_heat_maps_of_their_own(
+    trained, pictures, tmp_path, monkeypatch
+):
+    below = tmp_path / "below"
+    below.mkdir()
+    for folder in (tmp_path, below):
+        shutil.copy(pictures / "dark" / "0.png", folder / "a.png")
+    monkeypatch.chdir(below)
+    files = ["a.png", "../a.png"]
+    assert inception(["predict", str(trained), *files, "--explain", "maps"]) == 0
+    assert len(list((below / "maps").rglob("*.png"))) == 2
 
 
 def test_unreadable_files_are_named_and_the_rest_is_answered(
