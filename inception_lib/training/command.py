@@ -253,7 +253,7 @@ def check_matplotlib() -> None:
 
 def map_file(folder: Path, picture: Path) -> Path:
     """Where the heat map of a picture goes: as the picture lies, below ``folder``, with
-    ``up`` for ``..``: two pictures never share a map.
+    ``up`` for ``..``.
     """
     parts = [part for part in picture.parts if part != picture.anchor]
     inside = ["up" if part == ".." else part for part in parts]

@@ -44,7 +44,8 @@ def held_back() -> Iterator[list[int]]:
     handlers: dict[int, Callable] = {}
 
     def note(number: int, _) -> None:
-        SEEN.set()
+        if number == signal.SIGTERM:
+            SEEN.set()
         came.append(number)
         signal.signal(number, handlers[number])
 
