@@ -218,23 +218,24 @@ def to_torchvision(model: GoogLeNet) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
-def download_imagenet() -> GoogLeNet:
+def download_imagenet(online: bool = True) -> GoogLeNet:
     """The network with torchvision's published ImageNet weights, without heads, in eval
     mode: 1,000 classes, 69.8 % top-1 by torchvision's own account.
 
-    Downloads 50 MB, once. Images: 224×224, (pixel − 0.5) / 0.5; see
-    ``transform_input``. The file holds heads too, but they were never trained. Raises
-    ConnectionError without a network, with a remedy, and ValueError if what was
-    downloaded before is another file.
+    Downloads 50 MB, once, into PyTorch's own cache; where the file lies there already,
+    nothing is asked of the network, and without ``online`` only such a file will do.
+    Images: 224×224, (pixel − 0.5) / 0.5; see ``transform_input``. The file holds heads
+    too, but they were never trained. Raises ConnectionError if there is no file, with a
+    remedy, and ValueError if what lies there is another file.
     """
     from torchvision.models import GoogLeNet_Weights
 
-    state = published(GoogLeNet_Weights.IMAGENET1K_V1.url)
+    state = published(GoogLeNet_Weights.IMAGENET1K_V1.url, online)
     trunk = {k: v for k, v in state.items() if not k.startswith("aux")}
     return from_torchvision(trunk).eval()
 
 
-def published(url: str) -> dict[str, Tensor]:
+def published(url: str, online: bool = True) -> dict[str, Tensor]:
     """The tensors in a file that PyTorch publishes; it stays in PyTorch's own cache.
 
     The file's name ends in the beginning of its SHA-256, which is checked whenever the
@@ -244,14 +245,21 @@ def published(url: str) -> dict[str, Tensor]:
     name = url.rpartition("/")[2]
     prefix = name.partition(".")[0].rpartition("-")[2]
     path = Path(get_dir(), "checkpoints", name)
+    at_home = path.is_relative_to(Path.home())
+    place = f"~/{path.relative_to(Path.home()).as_posix()}" if at_home else f"{path}"
     if not path.exists():
+        if not online:
+            raise ConnectionError(
+                "the published weights are not on this computer: set online = True, "
+                f"or copy {url} to {place}"
+            )
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             download_url_to_file(url, str(path), prefix)
-        except (OSError, RuntimeError) as error:  # no network; another checksum
+        except Exception as error:  # no network, another checksum, half an answer, …
             raise ConnectionError(
                 f"the published weights can't be downloaded ({error}): fetch {url} on "
-                f"another machine and copy it to {path}"
+                f"another machine and copy it to {place}"
             ) from error
     try:
         if not hashlib.sha256(path.read_bytes()).hexdigest().startswith(prefix):
@@ -259,6 +267,6 @@ def published(url: str) -> dict[str, Tensor]:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged or malicious file fails in many ways
         raise ValueError(
-            f"{path} is not the file of weights that was published: delete it, and it "
+            f"{place} is not the file of weights that was published: delete it, and it "
             "will be downloaded again"
         ) from error

@@ -220,6 +220,22 @@ def frame(ax: Axes, branch: str, **look) -> None:
     ax.spines[:].set(visible=True, color=COLOURS[branch], lw=2, **look)
 
 
+def bars(
+    ax: Axes, values: dict[str, float], colours: list[str], digits: int, label: str
+) -> None:
+    """Numbers as bars, each with its name above it, however long that is."""
+    fills = [COLOURS[colour] for colour in colours]
+    ax.barh(range(len(values)), list(values.values()), 0.4, color=fills)
+    for place, (name, value) in enumerate(values.items()):
+        ax.text(0, place - 0.28, f" {name}")
+        ax.text(max(value, 0), place, f" {value:.{digits}f}", va="center")
+    low, high = min(0, *values.values()), max(1, *values.values())
+    ax.set_xlim(1.05 * low, max(1.25 * high, -low))  # the names begin at 0
+    ax.set(ylim=(len(values) - 0.6, -0.7), yticks=[], xlabel=label)
+    ax.axvline(0, color="black", lw=0.8)
+    ax.spines["left"].set_visible(False)
+
+
 def gallery(images: Tensor, titles: Sequence[str], alt: str) -> Drawing:
     """N×1×H×W images (uint8) of solar cells in rows of four, on one grey scale."""
     rows = -(-len(images) // 4) or 1

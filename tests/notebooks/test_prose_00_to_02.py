@@ -20,6 +20,7 @@ with torch.device("meta"):  # shapes only: nothing is drawn
     ALEXNET = torchvision.models.alexnet(weights=None)
     GOOGLENET = GoogLeNet(aux_logits=False)
 VIEWS = inception_receptive_fields(GOOGLENET)
+CLASSES = torchvision.models.GoogLeNet_Weights.IMAGENET1K_V1.meta["categories"]
 W3A, W3B, W4B = (GOOGLENET_WIDTHS[name] for name in ("3a", "3b", "4b"))
 
 
@@ -79,6 +80,8 @@ def map_behind(kernel_size, padding):
 
 CASES: prose.Cases = {
     "00": {
+        "This network tells {:,} kinds of things apart": lambda: len(CLASSES),
+        "cats: *{}*, *{}*, *{}*, *{}*, *{}*.": lambda: tuple(CLASSES[281:286]),
         "{} layers with parameters (section 5": lambda: depth(GOOGLENET),
         "of the paper) instead of {}.": lambda: depth(ALEXNET),
         "in its {} convolutions, or in the {}": lambda: (

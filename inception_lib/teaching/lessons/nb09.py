@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 from ipywidgets import HTML, FileUpload, VBox
-from matplotlib.axes import Axes
 from torch import Tensor
 
 from ...analysis.attribution import contrast, ranking, without
@@ -17,6 +16,7 @@ from .. import heatmap
 from ..drawing import (
     COLOURS,
     Drawing,
+    bars,
     figure,
     fixed_layout,
     full_contrast,
@@ -63,22 +63,6 @@ def without_a_third(
     }
 
 
-def _bars(
-    ax: Axes, values: dict[str, float], colours: list[str], digits: int, label: str
-) -> None:
-    """Numbers as bars, each with its name above it, however long that is."""
-    fills = [COLOURS[colour] for colour in colours]
-    ax.barh(range(len(values)), list(values.values()), 0.4, color=fills)
-    for place, (name, value) in enumerate(values.items()):
-        ax.text(0, place - 0.28, f" {name}")
-        ax.text(max(value, 0), place, f" {value:.{digits}f}", va="center")
-    low, high = min(0, *values.values()), max(1, *values.values())
-    ax.set_xlim(1.05 * low, max(1.25 * high, -low))  # the names begin at 0
-    ax.set(ylim=(len(values) - 0.6, -0.7), yticks=[], xlabel=label)
-    ax.axvline(0, color="black", lw=0.8)
-    ax.spines["left"].set_visible(False)
-
-
 def draw_answer(run: Run, picture: Tensor, name: str) -> Drawing:
     """What a run says to one picture (1×C×H×W uint8), which places spoke for it, and
     what becomes of the answer without them.
@@ -96,11 +80,11 @@ def draw_answer(run: Run, picture: Tensor, name: str) -> Drawing:
     shown = probabilities.topk(min(5, len(probabilities)))
     names = [run.classes[i] for i in shown.indices.tolist()]
     values = dict(zip(names, shown.values.tolist(), strict=True))
-    _bars(middle, values, ["1x1"] * len(names), 2, "predicted probability")
+    bars(middle, values, ["1x1"] * len(names), 2, "predicted probability")
     middle.set_xticks([0, 0.5, 1])
     left_over = without_a_third(run, picture, evidence, int(shown.indices[0]))
     whole, gone, anywhere = left_over.values()
-    _bars(right, left_over, ["1x1", "3x3", "light"], 1, f"score of {names[0]!r}")
+    bars(right, left_over, ["1x1", "3x3", "light"], 1, f"score of {names[0]!r}")
     return Drawing(
         fig,
         f"{name}: {names[0]} with probability {values[names[0]]:.2f}. Laid over a "
