@@ -7,6 +7,7 @@ from statistics import median
 import nbformat
 import pytest
 from checked_outputs import code, compared
+from films import check_films
 from PIL import Image
 from playwright.sync_api import Page, TimeoutError, expect
 
@@ -46,6 +47,9 @@ def test_runs_and_its_sliders_move(notebook, lab, page, capsys):
     outputs = compared(code(on_the_page(page)))
     committed = compared(code(nbformat.read(notebook, as_version=4)))
     assert outputs == {cell: committed[cell] for cell in outputs} and outputs
+
+    films = notebook.read_text(encoding="utf-8").count("data:image/webp")
+    assert check_films(page) == films
 
     # The buttons first: a slider at its end may leave them nothing to change.
     clicks = [

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urldefrag, urljoin
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
+from films import check_films
 
 from inception_lib import GOOGLENET_WIDTHS
 from inception_lib.analysis import costs
@@ -214,6 +215,14 @@ def test_every_figure_is_described(visits):
         for folder in ("notebooks", "slides"):
             shown = visits[f"{folder}/{path.stem}.html"].told["alts"]
             assert set(shown) == written, (folder, path.stem)
+
+
+@pytest.mark.parametrize("folder", ["notebooks", "slides"])
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_film_moves_unless_the_reader_wants_less_motion(site, page, path, folder):
+    page.goto(f"{site.url}{folder}/{path.stem}.html")
+    films = path.read_text(encoding="utf-8").count("data:image/webp")
+    assert check_films(page) == films
 
 
 def test_headings_come_in_order(visits):

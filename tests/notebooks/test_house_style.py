@@ -89,6 +89,29 @@ def test_every_figure_is_described(notebook):
         assert "![](" not in text
 
 
+def films(notebook: Notebook) -> list[tuple[str, dict]]:
+    """The outputs that move, each with its cell."""
+    shown = [(cell, output.get("data", {})) for cell, output in notebook.outputs]
+    return [
+        (c, data) for c, data in shown if "image/webp" in str(data.get("text/html"))
+    ]
+
+
+def test_a_film_is_small_and_stands_still_on_demand(notebook):
+    """That the still has its description, the test above says."""
+    for cell, data in films(notebook):
+        html, still = "".join(data["text/html"]), "".join(data["image/png"]).strip()
+        (film,) = re.findall(r'srcset="data:image/webp;base64,([^"]+)"', html)
+        assert 10_000 < len(film) * 3 / 4 < 250_000, cell
+        assert '<source media="(prefers-reduced-motion: no-preference)"' in html
+        assert f'src="data:image/png;base64,{still}"' in html.replace("\n", ""), cell
+
+
+def test_there_are_films():
+    books = map(Notebook, sorted(FOLDER.glob("*.ipynb")))
+    assert sum(len(films(book)) for book in books) >= 3
+
+
 def test_metadata_is_minimal(notebook):
     assert notebook.metadata == METADATA
     for cell in notebook.cells:

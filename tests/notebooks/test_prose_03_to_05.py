@@ -178,6 +178,10 @@ CASES: prose.Cases = {
         ),
     },
     "05": {
+        "a third of the photo's in the end: {:,} of {:,}.": lambda: (
+            costs.module_inputs()["5b"][1] ** 2 * GOOGLENET_WIDTHS["5b"].out_channels,
+            3 * 224**2,
+        ),
         "poolings and concatenations make {}": lambda: sum(
             isinstance(
                 layer,

@@ -9,7 +9,9 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from widgets import rectangles
 
+from inception_lib.analysis import costs
 from inception_lib.teaching.lessons import nb01
+from inception_lib.teaching.motion import HELD
 
 SHAPES = [(512, 64, 5, 24, 14), (6, 5, 3, 2, 7), (8, 4, 1, 3, 1), (3, 9, 7, 5, 4)]
 
@@ -140,3 +142,44 @@ def test_a_race_is_the_ratio_of_the_seconds():
     best = figure.axes[1].lines[-1]  # 1e9 in a quarter of a second
     assert best.get_xdata() == pytest.approx([1e3, 9e3])
     assert best.get_ydata() == pytest.approx([250, 2250])
+
+
+def filmed(monkeypatch, x, *layers):
+    """Of each picture of the walk: both counts, and the outputs so far."""
+    seen = []
+
+    def look(fig, steps, alt, milliseconds):
+        for _ in steps:
+            axes = fig.axes
+            counts = [axes[i].texts[1].get_text() for i in (3, 7)]
+            counts = [int(c.split()[0].replace(",", "")) for c in counts]
+            outputs = [axes[i].images[-1].get_array() for i in (2, 5, 6)]
+            seen.append((counts, [np.ma.filled(o, np.nan).copy() for o in outputs]))
+        assert milliseconds >= 125
+        assert milliseconds * len(seen) + HELD <= 12_000
+        return alt
+
+    monkeypatch.setattr(nb01, "film", look)
+    return nb01.watch_windows(x, *layers), seen
+
+
+def test_the_windows_add_up_to_what_costs_says(monkeypatch):
+    torch.manual_seed(0)
+    x = torch.randn(1, 32, 14, 14)
+    direct, squeeze = nn.Conv2d(32, 8, 5, padding=2), nn.Conv2d(32, 3, 1)
+    behind = nn.Conv2d(3, 8, 5, padding=2)
+    alt, seen = filmed(monkeypatch, x, direct, squeeze, behind)
+    one = costs.convolution(32, 8, 5, 14, bias=False).multiply_adds
+    both = costs.bottleneck(32, 3, 8, 5, 14, bias=False).multiply_adds
+    assert seen[-1][0] == [one, both] and f"{one:,}" in alt and f"{both:,}" in alt
+    assert seen[0][0] == [25 * 32 * 8, 32 * 3]
+    counts = np.array([counts for counts, _ in seen])
+    assert (np.diff(counts, axis=0) >= 0).all() and (np.diff(counts[:, 1]) > 0).all()
+    # The outputs appear place by place, and they are the layers'.
+    for (direct_count, _), (out, *_) in seen:
+        assert (~np.isnan(out)).sum() == min(196, direct_count // (25 * 32 * 8))
+    with torch.no_grad():
+        maps = [direct(x), squeeze(x), behind(squeeze(x))]
+    for shown, every in zip(seen[-1][1], maps, strict=True):
+        best = every[0].flatten(1).std(1).argmax()
+        np.testing.assert_allclose(shown, every[0, best], rtol=1e-5)

@@ -1,11 +1,13 @@
 """The explorer of the heads' weights, and the tables and figures of runs."""
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from inception_lib.analysis.gradients import LossGradients
 from inception_lib.teaching.lessons import nb04
+from inception_lib.teaching.motion import HELD
 
 STAGES = tuple("conv1 conv2 conv3 3a 3b 4a 4b 4c 4d 4e 5a 5b fc".split())
 KEY = ("PyTorch's", "plain", "at the start")
@@ -49,6 +51,26 @@ def test_opposed_gradients_can_cancel():
     assert not opposed.relative(1.0, 0.0).any()
     figure, _ = nb04.draw_heads({KEY: opposed}, *KEY, head1=100, head2=0)
     assert lines(figure)[1] == [-8] * 13  # at the bottom of the picture
+
+
+def test_the_gradients_come_back_a_stage_at_a_time(monkeypatch):
+    seen = []
+
+    def look(fig, steps, alt, milliseconds):
+        for _ in steps:
+            drawn = [np.array(line.get_ydata(), float) for line in fig.axes[0].lines]
+            seen.append(drawn[:3])
+        assert milliseconds * len(seen) + HELD <= 12_000
+        return alt
+
+    monkeypatch.setattr(nb04, "film", look)
+    alt = nb04.watch_gradients(stored())
+    assert "output's from 3e-01 at fc to 3e-01" in alt
+    arrived = [[int(np.isfinite(line).sum()) for line in lines] for lines in seen]
+    # The output's, head 1's from 4a on, head 2's from 4d on.
+    assert arrived == [[n, max(0, n - 7), max(0, n - 4)] for n in range(1, 14)]
+    for line, norm in zip(seen[-1], (0.3, 0.4, 1.2), strict=True):
+        assert 10 ** line[np.isfinite(line)] == pytest.approx(norm)
 
 
 def runs(scores: dict[tuple[bool, bool], list[float]]) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """The drawings show the live numbers, and say in words what they show."""
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -9,8 +10,10 @@ from widgets import rectangles, texts
 
 from inception_lib import GoogLeNet
 from inception_lib.analysis import costs
+from inception_lib.analysis.parts import stage_maps
 from inception_lib.teaching import drawing
 from inception_lib.teaching.lessons import nb05
+from inception_lib.teaching.motion import HELD
 
 
 def blocks(figure, kind: str) -> list[Rectangle]:
@@ -83,3 +86,42 @@ def test_bars_give_each_columns_sum():
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert labels == ["paper: 3", "naive: 40"]
     assert "naive from 10 to 30, 40 in all" in alt
+
+
+def test_a_picture_becomes_many_small_maps(monkeypatch):
+    seen = []
+
+    def look(fig, steps, alt, milliseconds):
+        left, right = fig.axes
+        for _ in steps:
+            shown = left.images[0].get_array()
+            ends = [line.get_ydata()[-1] for line in right.lines]
+            seen.append((left.get_title(), right.get_title(), ends, shown))
+        assert milliseconds * len(seen) + HELD <= 12_000
+        return alt
+
+    monkeypatch.setattr(nb05, "film", look)
+    torch.manual_seed(0)
+    model, x = GoogLeNet(aux_logits=False).eval(), torch.randn(1, 3, 224, 224)
+    pixels = torch.randint(0, 256, (3, 224, 224)).byte()
+    alt = nb05.watch_picture(model, pixels, x)
+    titles, numbers, ends, shown = zip(*seen, strict=True)
+    assert titles[0] == "image: 3 maps, 224×224" and ends[0] == [224, 3]
+    assert (shown[0] == pixels.permute(1, 2, 0).numpy()).all()
+    for name, (channels, side) in costs.module_inputs().items():
+        before = [i for i, title in enumerate(titles) if title.startswith(name)][0] - 1
+        assert ends[before][1] == channels and ends[before + 1][0] == side
+    assert titles[-1] == "5b: 1024 of 1024 maps, 7×7"
+    assert numbers[-1] == "1024 × 7 × 7 = 50,176 numbers" and "5b 1024 of 7×7" in alt
+    with torch.no_grad():
+        maps = stage_maps(model, x)["5b"][0]
+    corner, first = shown[-1][:7, :7], maps[0] - maps[0].min()
+    np.testing.assert_allclose(corner, first / first.max().clamp_min(1e-9), atol=1e-5)
+
+
+def test_maps_are_tiled_row_by_row():
+    square = nb05.tiled(torch.arange(5 * 4).view(5, 2, 2).float(), 7)
+    assert square.shape == (7, 7)
+    assert square[:4, :6].isfinite().sum() == 4 * 6 and not square[4:].isfinite().any()
+    expected = torch.tensor([[0, 1 / 3], [2 / 3, 1]])
+    torch.testing.assert_close(square[2:4, 2:4], expected)

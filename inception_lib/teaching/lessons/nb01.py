@@ -1,14 +1,17 @@
 """01 · Bottlenecks: what they cost, what fits through, what the stopwatch says."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import pandas as pd
+import torch
 import torch.nn.functional as F
 from ipywidgets import VBox
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import EngFormatter, MaxNLocator
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...analysis import costs
 from ..drawing import (
@@ -23,6 +26,7 @@ from ..drawing import (
     show_image,
 )
 from ..explorer import Slider, explorer
+from ..motion import Motion, film
 
 LARGEST_MAP = 112  # of GoogLeNet at 224 pixels
 
@@ -139,6 +143,99 @@ def explore_bottleneck() -> VBox:
         kernel_size=Slider("kernel size", 5, 1, 11, "pixels a side"),
         width=Slider("bottleneck", 24, 1, 1024, "channels"),
         map_size=Slider("map size", 14, 1, LARGEST_MAP, "pixels a side"),
+    )
+
+
+class _Walk:
+    """A convolution's window on one of its maps, and what it has worked out so far of
+    one of its outputs.
+    """
+
+    def __init__(self, layer: nn.Conv2d, x: Tensor, out: Tensor, axes: Sequence[Axes]):
+        self.per_place = layer.weight.numel()
+        self.kernel = layer.kernel_size[0]
+        name = f"{self.kernel}x{self.kernel}"
+        self.out, self.side = liveliest(out), x.shape[-1]
+        empty = colormaps["cividis"].with_extremes(bad=COLOURS["light"])
+        look = {"cmap": empty, "vmin": self.out.min(), "vmax": self.out.max()}
+        nothing = torch.full_like(self.out, torch.nan)
+        before, after = axes
+        if not before.images:
+            show_image(
+                before, liveliest(x), f"one of {x.shape[1]} maps", cmap="cividis"
+            )
+        show_image(after, nothing, f"one of {out.shape[1]} maps", **look)
+        for ax in axes:  # room for a window that hangs over the edge
+            ax.set(xlim=(-3, self.side + 2), ylim=(self.side + 2, -3))
+        self.window = Rectangle((0, 0), self.kernel, self.kernel, visible=False)
+        self.window.set(ec="white", fc=COLOURS[name], alpha=0.6, lw=1.5)
+        before.add_patch(self.window)
+        self.image = after.images[0]
+
+    def visit(self, places: int) -> int:
+        """Show the output at the first ``places``; the multiply-adds for them."""
+        done = torch.arange(self.out.numel()).view_as(self.out) < places
+        self.image.set_data(self.out.where(done, torch.nan).numpy())
+        row, column = divmod(places - 1, self.side)
+        left, top = (n - self.kernel / 2 for n in (column, row))
+        self.window.set(xy=(left, top), visible=0 < places < self.out.numel())
+        return places * self.per_place
+
+
+def liveliest(maps: Tensor) -> Tensor:
+    """Of 1×C×h×w maps the h×w one that varies most."""
+    return maps[0, maps[0].flatten(1).std(1).argmax()]
+
+
+@torch.no_grad()
+def watch_windows(
+    x: Tensor, direct: nn.Conv2d, squeeze: nn.Conv2d, behind: nn.Conv2d
+) -> Motion:
+    """The windows of two routes walk over the maps ``x`` (1×C×S×S): ``direct``, and
+    ``squeeze`` and then ``behind``. Beside them the multiply-adds so far: a place costs
+    as many as a layer has weights.
+    """
+    squeezed, places = squeeze(x), x.shape[-1] ** 2
+    fig, axes = figure(3.6, 2, 4, width_ratios=[1, 1, 1, 1.9])
+    fixed_layout(fig, left=0.01, right=0.98, bottom=0.03, top=0.93, wspace=0.05)
+    axes[0, 1].axis("off")
+    routes = {
+        "5×5": [_Walk(direct, x, direct(x), axes[0, ::2])],
+        f"1×1 to {squeezed.shape[1]} channels, then 5×5": [
+            _Walk(squeeze, x, squeezed, axes[1, :2]),
+            _Walk(behind, squeezed, behind(squeezed), axes[1, 1:3]),
+        ],
+    }
+    one, both = (places * sum(w.per_place for w in walks) for walks in routes.values())
+    bars, counts = [], []
+    for ax, name in zip(axes[:, 3], routes, strict=True):
+        ax.axis("off")
+        ax.set(xlim=(0, 1.02 * one), ylim=(-1, 1))
+        bars += ax.barh(-0.2, 0, 0.4, color=COLOURS["5x5"])
+        ax.text(0, 0.5, name)
+        counts.append(ax.text(0, 0.2, ""))
+    axes[0, 3].axvline(both, 0.2, 0.55, color="black", ls="--", lw=1)
+    axes[0, 3].text(both, -0.75, "as many as both below")
+
+    def steps() -> Iterator[None]:
+        side = x.shape[-1]  # the first row place by place, then row by row
+        walk = [*range(1, side), *range(side, places + 1, side)]
+        rest, nothing = [places] * len(walk), [0] * len(walk)
+        for at in zip(walk + rest, nothing + walk, strict=True):
+            for route, bar, told in zip(routes.values(), bars, counts, strict=True):
+                done = sum(map(_Walk.visit, route, at))
+                bar.set_width(done)
+                told.set_text(f"{done:,} multiply-adds")
+            yield
+
+    return film(
+        fig,
+        steps(),
+        f"Windows walk over {x.shape[-1]}×{x.shape[-1]} maps, and their multiply-adds "
+        f"add up. A 5×5 over {x.shape[1]} channels ends with {one:,}. A 1×1 over the "
+        f"same maps, and then a 5×5 over the {squeezed.shape[1]} that it makes, end "
+        f"with {both:,}.",
+        170,
     )
 
 

@@ -1,9 +1,9 @@
 """04 · Auxiliary heads: gradients along the trunk, experiments with and without."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import combinations
-from math import log10
+from math import log10, nan
 from typing import Any
 
 import pandas as pd
@@ -13,12 +13,14 @@ from matplotlib.axes import Axes
 from ...analysis.gradients import LossGradients
 from ..drawing import COLOURS, Drawing, figure, fixed_layout, series
 from ..explorer import Choice, Slider, explorer
+from ..motion import Motion, film
 
 # (initialisation, convolutions, moment) -> what was measured there
 Measured = dict[tuple[str, str, str], LossGradients]
 LOWEST, HIGHEST = -8, 2  # powers of ten on the vertical axis, the same for all pictures
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")  # quicker to draw than TeX
 TAPS = {"head 1": "4a", "head 2": "4d"}
+HEADS = {"output": "trunk", "head 1": "3x3", "head 2": "auxiliary"}  # as in 08
 FORMS = {True: "batch norm", False: "plain"}
 LABELS: dict[Any, str] = {True: "with heads", False: "without heads"}
 LOOKS: dict[Any, dict[str, Any]] = {
@@ -59,11 +61,7 @@ def draw_heads(
     for name, stage in TAPS.items():
         ax.axvline(stage, color=COLOURS["auxiliary"], lw=0.8, ls=":")
         ax.text(stage, LOWEST + 0.2, f" {name}")
-    powers = range(LOWEST, HIGHEST + 1, 2)
-    ax.set_yticks(powers, [f"10{str(n).translate(RAISED)}" for n in powers])
-    ax.set_ylim(LOWEST, HIGHEST)
-    ax.set_xlabel("stage of the trunk (image on the left, output on the right)")
-    ax.set_ylabel("gradient norm / weight norm")
+    _powers_of_ten(ax)
     ax.legend(loc="upper left")
     change = f"{alone[0]:.0e} → {both[0]:.0e}"
     ax.set_title(f"{', '.join(key)}; first layer: {change}")
@@ -74,6 +72,60 @@ def draw_heads(
         f"the last. With weights {head1 / 100:.2f} (head 1) and {head2 / 100:.2f} "
         f"(head 2): {both[0]:.0e} in the first, {both[-1]:.0e} in the last. "
         "What comes after a head doesn't change.",
+    )
+
+
+def _powers_of_ten(ax: Axes) -> None:
+    """The axes for logarithms of ratios along the trunk."""
+    powers = range(LOWEST, HIGHEST + 1, 2)
+    ax.set_yticks(powers, [f"10{str(n).translate(RAISED)}" for n in powers])
+    ax.set_ylim(LOWEST, HIGHEST)
+    ax.set_xlabel("stage of the trunk (image on the left, output on the right)")
+    ax.set_ylabel("gradient norm / weight norm")
+
+
+def watch_gradients(stored: LossGradients) -> Motion:
+    """The gradients of the three losses on their way back, a stage at a time: the norm
+    of each over that of the weights, none of them weighted.
+    """
+    stages = list(stored.stages)
+    norms = (
+        stored.products.diagonal(dim1=1, dim2=2).sqrt() / stored.weight_norms[:, None]
+    )
+    fig, ax = figure(3.4)
+    fixed_layout(fig, left=0.1, bottom=0.17, right=0.98, top=0.9)
+    lines, told = [], []
+    for i, (name, start) in enumerate({"output": "fc", **TAPS}.items()):
+        look = {**series(i), "color": COLOURS[HEADS[name]]}
+        lines += ax.plot(stages, [nan] * len(stages), label=f"{name}'s loss", **look)
+        (first, *_), last = norms[:, i].tolist(), norms[stages.index(start), i]
+        told.append(f"{name}'s from {last:.0e} at {start} to {first:.0e}")
+    for name, stage in TAPS.items():
+        ax.axvline(stage, color=COLOURS["auxiliary"], lw=0.8, ls=":")
+        ax.text(stage, LOWEST + 0.2, f" {name}")
+    here = ax.axvspan(0, 0, color=COLOURS["light"], alpha=0.6, lw=0)
+    _powers_of_ten(ax)
+    ax.set_xlim(-0.6, len(stages) - 0.4)
+    ax.legend(loc="upper left")
+
+    def steps() -> Iterator[None]:
+        for at in reversed(range(len(stages))):
+            for line, column in zip(lines, norms.T.tolist(), strict=True):
+                arrived = [
+                    log10(norm) if i >= at and norm else nan
+                    for i, norm in enumerate(column)
+                ]
+                line.set_ydata(arrived)
+            here.set(x=at - 0.4, width=0.8)
+            ax.set_title(f"the gradients have come to {stages[at]}")
+            yield
+
+    return film(
+        fig,
+        steps(),
+        "The gradients of the three losses on their way back, from the output to the "
+        f"image; gradient norm over weight norm: {'; '.join(told)} at {stages[0]}.",
+        600,
     )
 
 

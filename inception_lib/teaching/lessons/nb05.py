@@ -1,10 +1,12 @@
 """05 · GoogLeNet: the whole network, its costs, and Table 1 against its widths."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
+from math import nan
 from typing import cast
 
 import pandas as pd
+import torch
 import torch.nn.functional as F
 from ipywidgets import VBox
 from matplotlib.artist import setp
@@ -12,13 +14,25 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Polygon, Rectangle
 from torch import Tensor, nn
+from torchvision.utils import make_grid
 
 from ...analysis.costs import Cost
+from ...analysis.parts import stage_maps
 from ...model import GOOGLENET_WIDTHS, BasicConv2d, GoogLeNet
 from ...model.googlenet import map_sizes
-from ..drawing import BRANCHES, COLOURS, MARKERS, Drawing, figure, fixed_layout
+from ..drawing import (
+    BRANCHES,
+    COLOURS,
+    MARKERS,
+    Drawing,
+    figure,
+    fixed_layout,
+    series,
+    show_image,
+)
 from ..exercise import is_blank
 from ..explorer import Slider, explorer
+from ..motion import Motion, film
 
 KINDS = {  # what a colour of the style stands for
     "1x1": "1×1",
@@ -118,6 +132,69 @@ def draw_network(model: GoogLeNet) -> Drawing:
         f"a root scale) and as wide as their channels: {told}. Nine blocks are "
         f"Inception modules, striped in the colours of their four branches.{heads}",
     )
+
+
+@torch.no_grad()
+def watch_picture(model: GoogLeNet, pixels: Tensor, x: Tensor) -> Motion:
+    """A picture on its way through the network: of each stage's maps as many as there
+    is room for at their size in the picture's place, and their side and number.
+
+    ``pixels`` are 3×S×S (uint8), ``x`` is what the network reads of them, 1×3×S×S.
+    """
+    side = x.shape[-1]
+    maps = {"image": x, **stage_maps(model, x)}
+    values: dict[str, list[int]] = {"side of a map (pixels)": [], "channels": []}
+    fig, (left, right) = figure(3.2, columns=2, width_ratios=[1, 1.6])
+    fixed_layout(fig, left=0.01, bottom=0.18, right=0.98, top=0.9, wspace=0.15)
+    right.set_yscale("log")
+    right.set(xlim=(-0.6, len(maps) - 0.4), ylim=(1, 2000))
+    right.set_xticks(range(len(maps)), list(maps), rotation=60)
+    lines = [
+        right.plot([], label=label, **series(i))[0] for i, label in enumerate(values)
+    ]
+    right.legend(loc="lower right")
+
+    def steps() -> Iterator[None]:
+        for name, one in maps.items():
+            channels, height = one.shape[1:3]
+            fit = min(channels, (side // height) ** 2)
+            best = one[0].flatten(1).std(1).topk(fit).indices.sort().values
+            picture = pixels if name == "image" else tiled(one[0, best], side)
+            left.clear()
+            show_image(left, picture, cmap="cividis", vmin=0, vmax=1)
+            shown = "" if name == "image" else f"{fit} of "
+            left.set_title(f"{name}: {shown}{channels} maps, {height}×{height}")
+            for line, found, value in zip(
+                lines, values.values(), (height, channels), strict=True
+            ):
+                found.append(value)
+                line.set_data(range(len(found)), found)
+            right.set_title(
+                f"{channels} × {height} × {height} = {one.numel():,} numbers"
+            )
+            yield
+
+    told = ", ".join(
+        f"{name} {one.shape[1]} of {one.shape[2]}×{one.shape[2]}"
+        for name, one in maps.items()
+    )
+    return film(
+        fig,
+        steps(),
+        f"A picture's maps, stage by stage, smaller and more of them: {told}. In the "
+        "first ones its outlines can be seen, in the last ones only spots.",
+        650,
+    )
+
+
+def tiled(maps: Tensor, side: int) -> Tensor:
+    """C×h×h maps in rows from the upper left of a ``side``×``side`` square, each from
+    its lowest value, 0, to its highest, 1; the rest is not a number.
+    """
+    low, high = maps.amin((1, 2), True), maps.amax((1, 2), True)
+    even = (maps - low) / (high - low).clamp_min(1e-9)
+    rows = make_grid(even[:, None], side // maps.shape[-1], padding=0)[0]
+    return F.pad(rows, (0, side - rows.shape[1], 0, side - rows.shape[0]), value=nan)
 
 
 def _connect(ax: Axes, x: float, before: float, after: float, funnel: int) -> float:

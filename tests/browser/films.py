@@ -1,0 +1,33 @@
+"""A film in a page: does it move, and does it stand still on demand?"""
+
+from playwright.sync_api import Locator, Page
+
+SOON = 5_000  # milliseconds: the last picture of a film is held for half of them
+
+
+def check_films(page: Page) -> int:
+    """How many there are. Each moves, and is a still picture for a reader whose system
+    asks for less motion.
+    """
+    films = page.locator("picture:has(source) img").all()
+    for film in films:
+        for wish, kind in (("reduce", "png"), ("no-preference", "webp")):
+            page.emulate_media(reduced_motion=wish)
+            film.evaluate("image => image.decode()")
+            source = film.evaluate("image => image.currentSrc")
+            assert source.startswith(f"data:image/{kind};")
+            assert film.get_attribute("alt")
+            if film.is_visible():  # on its slide it isn't
+                assert moves(page, film) == (kind == "webp")
+    return len(films)
+
+
+def moves(page: Page, film: Locator) -> bool:
+    """Whether it looks different within five seconds."""
+    film.scroll_into_view_if_needed()
+    first = film.screenshot()
+    for _ in range(SOON // 250):
+        page.wait_for_timeout(250)
+        if film.screenshot() != first:
+            return True
+    return False
