@@ -113,6 +113,9 @@ CASES: prose.Cases = {
     },
     "01": {
         "puts a 1×1 to {} channels in front": lambda: W4B.ch5x5red,
+        "how many of its {} places are done": lambda: (
+            costs.module_inputs()["4b"][1] ** 2
+        ),
         "(b) To {}, close to the 512": lambda: costs.break_even_width(512, 64, 11),
         "(c) Yes, up to a width of {}:": lambda: costs.break_even_width(512, 64, 1),
         "before its 5×5: {} in all": lambda: 2 * len(GOOGLENET_WIDTHS),
