@@ -1,8 +1,10 @@
-"""Measure the tables of notebooks 08 and 09 that take too long for a notebook.
+"""Measure the tables of notebooks 08, 09 and 11 that take too long for a notebook.
 
 python benchmarks/lesson_tables.py heads                # heads_over_training.csv
 python benchmarks/lesson_tables.py finetuning 0 1 2     # finetuning.csv, seed by seed
 python benchmarks/lesson_tables.py views RUN [RUN ...]  # views.csv
+python benchmarks/lesson_tables.py cracks RUN 0 1       # cracks.csv
+python benchmarks/lesson_tables.py dreams RUN           # dreams.csv
 
 The runs differ in the seed. The tables are in inception_lib/teaching/data and are
 written over. On one busy core without bfloat16, a seed of finetuning takes about 19
@@ -13,14 +15,20 @@ import argparse
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
 
+from inception_lib.analysis.attribution import randomised
+from inception_lib.analysis.cracks import draw_crack
+from inception_lib.analysis.dreams import driven
 from inception_lib.analysis.parts import answers
 from inception_lib.training import (
+    ImageSet,
+    Run,
     TrainingConfig,
     fit,
     load_run,
@@ -31,6 +39,7 @@ from inception_lib.training import (
     solar_cells,
     split,
 )
+from inception_lib.training.augment import Augment
 from inception_lib.training.checkpoint import read_tensors
 from inception_lib.training.run import build_model
 from inception_lib.training.views import VIEWS
@@ -129,17 +138,90 @@ def many_views(folders: list[str]) -> Iterator[dict]:
         yield row | scores(torch.stack(each).mean(0), validation.labels)
 
 
+def cracks(folder: str, seeds: list[int]) -> Iterator[dict]:
+    """How sure of a defect a run is when a crack is drawn into healthy cells, by the
+    crack's angle: as it is, and after four more epochs, on the same cells, on cells
+    turned by any angle, and with cracks drawn into a quarter of the healthy ones.
+    """
+    run = load_run(folder)
+    train, judge, _ = split(solar_cells(run.config.image_size), run.config.split_seed)
+    said = run.predict(judge, views="one")[:, 1]
+    healthy = judge.subset((judge.targets[:, 1] == 0) & (said < 0.5))
+    healthy = healthy.subset(slice(None, None, len(healthy) // 24))
+
+    def row(way: str, run: Run, seed: int) -> dict:
+        found = {"way": way, "seed": seed} | scores(run.predict(judge), judge.labels)
+        pictures = {"none": healthy.images}
+        pictures |= {str(a): draw_crack(healthy.images, a) for a in range(0, 180, 15)}
+        for name, images in pictures.items():
+            sure = run.predict(images, views="one")[:, 1]
+            found[name] = round(sure.mean().item(), 3)
+        return found
+
+    yield row("as it was", run, run.config.seed)
+    for seed in seeds:
+        torch.manual_seed(seed)
+        turned = replace(train, images=Augment((), shift=0, rotate=180)(train.images))
+        ways = {"cracks": with_cracks(train, seed), "more": train, "turned": turned}
+        for way, data in ways.items():
+            options: dict[str, Any] = {"weights": folder, "lr": 1e-3, "epochs": 4}
+            options |= {"optimizer": "adamw", "grow": False, "seed": seed}
+            config = replace(run.config, **options)
+            yield row(way, fit(data, None, config, progress=None), seed)
+
+
+def with_cracks(data: ImageSet, seed: int) -> ImageSet:
+    """Each fourth healthy cell gets a crack, of any angle, and is called defective."""
+    random = torch.Generator().manual_seed(seed)
+    images, labels, targets = (
+        t.clone() for t in (data.images, data.labels, data.targets)
+    )
+    for i in (labels == 0).nonzero().flatten().tolist()[::4]:
+        angle, length, width, dark, row, column = torch.rand(
+            6, generator=random
+        ).tolist()
+        images[i] = draw_crack(
+            images[[i]],
+            180 * angle,
+            0.3 + 0.6 * length,
+            1 + 2 * width,
+            0.2 + 0.5 * dark,
+            (0.2 + 0.6 * row, 0.2 + 0.6 * column),
+        )[0]
+        labels[i], targets[i] = 1, torch.tensor([0.0, 1.0])
+    return replace(data, images=images, labels=labels, targets=targets)
+
+
+def dreamt(folder: str) -> Iterator[dict]:
+    """How far a run's dreams of 72 channels drive them, and a shuffled network's."""
+    run = load_run(folder)
+    _, judge, _ = split(solar_cells(run.config.image_size), run.config.split_seed)
+    x, ready = prepare(judge.images, run.pixel_std), partial(prepare, std=run.pixel_std)
+    shuffled = randomised(run.model, x)
+    for dreamer, network in {"trained": run.model, "shuffled": shuffled}.items():
+        table = driven(run.model, network, x, ready, 8).round({"reached": 3})
+        yield from table.assign(dreamer=dreamer).to_dict("records")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     tables = parser.add_subparsers(dest="table", required=True)
     tables.add_parser("heads")
     tables.add_parser("finetuning").add_argument("seeds", type=int, nargs="+")
     tables.add_parser("views").add_argument("runs", nargs="+")
+    cracked = tables.add_parser("cracks")
+    cracked.add_argument("run")
+    cracked.add_argument("seeds", type=int, nargs="+")
+    tables.add_parser("dreams").add_argument("run")
     options = parser.parse_args()
     if options.table == "heads":
         name, measured = "heads_over_training", heads()
     elif options.table == "finetuning":
         name, measured = "finetuning", finetuning(options.seeds)
+    elif options.table == "cracks":
+        name, measured = "cracks", cracks(options.run, options.seeds)
+    elif options.table == "dreams":
+        name, measured = "dreams", dreamt(options.run)
     else:
         name, measured = "views", many_views(options.runs)
     rows = []
