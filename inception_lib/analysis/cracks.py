@@ -48,22 +48,27 @@ def draw_crack(
 
 
 def darkest_lines(images: Tensor, angles: list[float], length: float = 0.25) -> Tensor:
-    """How much darker than both its flanks the darkest line of each angle is, as a
-    fraction of the picture's mean: N×C×S×S -> N×len(angles).
+    """How much darker than the surface on both its sides the darkest line of
+    each angle is, as a fraction of the picture's mean: N×C×S×S -> N×len(angles).
 
-    A line is a pixel wide and ``length`` of the side long, and may lie anywhere.
+    A line is a pixel wide and ``length`` of the side long, and may lie anywhere. What
+    is darker than one side only is an edge and doesn't count.
     """
     side = 2 * round(length * images.shape[-1] / 2) + 2 * FLANK + 3
     kernels = []
     for angle in angles:
         across, along = across_and_along(side, angle, (side / 2, side / 2))
         near = along.abs() <= length * images.shape[-1] / 2
-        on = (1 - across.abs()).clamp_min(0) * near
-        beside = (1 - (across.abs() - FLANK).abs()).clamp_min(0) * near
-        kernels.append(beside / beside.sum() - on / on.sum())
+        line, one, other = (
+            (1 - (across - away).abs()).clamp_min(0) * near
+            for away in (0, -FLANK, FLANK)
+        )
+        for flank in (one, other):
+            kernels.append(flank / flank.sum() - line / line.sum())
     found = []
     for part in images.split(64):
         grey = part.float().mean(1, keepdim=True)
         grey = grey / grey.mean((2, 3), keepdim=True).clamp_min(1)
-        found.append(F.conv2d(grey, torch.stack(kernels)[:, None]).amax((2, 3)))
+        darker = F.conv2d(grey, torch.stack(kernels)[:, None])
+        found.append(darker.unflatten(1, (-1, 2)).amin(2).amax((2, 3)))
     return torch.cat(found)

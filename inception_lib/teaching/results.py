@@ -9,8 +9,9 @@ def table(name: str) -> pd.DataFrame:
     """A committed table: "recipe" (experiments), "time_to_accuracy" (more of them, with
     their time), "seeds" (repeated runs), "heads" (with heads or without),
     "heads_over_training" (each output's scores, epoch by epoch), "views" (more looks at
-    a picture), "finetuning" (another task, few images), "record" (ten splits, five of
-    them by whole panels).
+    a picture), "finetuning" (another task, few images), "cracks" (what is seen of drawn
+    ones), "record" (ten splits, five of them by
+    whole panels).
     """
     with (files(__package__) / "data" / f"{name}.csv").open(encoding="utf-8") as file:
         return pd.read_csv(file)

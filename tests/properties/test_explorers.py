@@ -29,6 +29,7 @@ from inception_lib.teaching.lessons import (
     nb07,
     nb08,
     nb09,
+    nb11,
 )
 from inception_lib.training import ImageSet, Run, TrainingConfig
 from inception_lib.training.run import build_model
@@ -154,6 +155,14 @@ def folder() -> VBox:
     return nb09.browse_folder(untrained(), own_pictures())
 
 
+def cracks() -> VBox:
+    def look(pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        loud = pictures.float().mean((1, 2, 3))
+        return loud / 255, loud - 100
+
+    return nb11.explore_cracks(images(2), list("ab"), look)
+
+
 EXPLORERS: dict[str, Callable[[], VBox]] = {
     "bottleneck": nb01.explore_bottleneck,
     "module": nb02.explore_module,
@@ -169,6 +178,7 @@ EXPLORERS: dict[str, Callable[[], VBox]] = {
     "views": views,
     "attributions": attributions,
     "folder": folder,
+    "cracks": cracks,
 }
 explorers = pytest.mark.parametrize("make", EXPLORERS.values(), ids=EXPLORERS)
 
@@ -205,7 +215,7 @@ def check(explorer: VBox, moved: int, before: str) -> None:
 
 
 def every_explorer_is_here() -> Iterator[str]:
-    for module in (nb01, nb02, nb03, nb04, nb05, nb06, nb07, nb08, nb09):
+    for module in (nb01, nb02, nb03, nb04, nb05, nb06, nb07, nb08, nb09, nb11):
         for name, thing in vars(module).items():
             if getattr(thing, "__annotations__", {}).get("return") in (VBox, "VBox"):
                 yield name
@@ -219,7 +229,7 @@ def test_every_explorer_is_driven():
         "explore_norm",
         *("browse_cells", "explore_speed", "browse_predictions", "browse_features"),
         *("browse_receptive_fields", "browse_attributions"),
-        "browse_folder",
+        *("browse_folder", "explore_cracks"),
     }
 
 

@@ -31,7 +31,7 @@ def draw_dreams(
     """
     lists = {name: list(row) for name, row in rows.items()}
     columns = max(map(len, lists.values()))
-    height = len(lists) * (7.2 / columns + 0.45) + 0.2
+    height = len(lists) * (7.2 / columns + 0.55) + 0.25
     fig, axes = figure(height, len(lists), columns, squeeze=False)
     for ax in axes.flat:
         ax.set_axis_off()
@@ -86,14 +86,16 @@ def draw_cracked(
     pair = image.expand(2, *image.shape).clone()
     pair[1] = draw_crack(image[None], angle, **size)[0]
     fig, (left, middle, right) = figure(2.9, columns=3, width_ratios=[3, 3, 3])
-    fixed_layout(fig, left=0.01, right=0.98, bottom=0.2, top=0.9, wspace=0.1)
+    fixed_layout(fig, left=0.01, right=0.97, bottom=0.2, top=0.9, wspace=0.15)
     show_image(left, pair[1], f"{name}, a crack at {angle}°", **full_contrast(image))
-    labels = "probability of a defect", "the channel (1: one place in 1,000)"
+    labels = "probability of a defect", "response of the channel (1 is rare)"
     told = []
     for ax, label, values in zip((middle, right), labels, look(pair), strict=True):
+        values = values.relu()
         shown = dict(zip(("no crack", "crack"), values.tolist(), strict=True))
         bars(ax, shown, ["light", "3x3"], 2, label)
         told.append(f"{label} {values[0]:.2f} without, {values[1]:.2f} with it")
+    middle.set_xticks([0, 0.5, 1])
     credit(fig)
     return Drawing(
         fig,
