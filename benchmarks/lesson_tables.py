@@ -17,11 +17,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import torch
 
+from inception_lib import GoogLeNet
 from inception_lib.analysis.attribution import randomised
 from inception_lib.analysis.cracks import draw_crack
 from inception_lib.analysis.dreams import driven
@@ -195,11 +196,12 @@ def with_cracks(data: ImageSet, seed: int) -> ImageSet:
 def dreamt(folder: str) -> Iterator[dict]:
     """How far a run's dreams of 72 channels drive them, and a shuffled network's."""
     run = load_run(folder)
+    model = cast(GoogLeNet, run.model)
     _, judge, _ = split(solar_cells(run.config.image_size), run.config.split_seed)
     x, ready = prepare(judge.images, run.pixel_std), partial(prepare, std=run.pixel_std)
-    shuffled = randomised(run.model, x)
-    for dreamer, network in {"trained": run.model, "shuffled": shuffled}.items():
-        table = driven(run.model, network, x, ready, 8).round({"reached": 3})
+    shuffled = randomised(model, x)
+    for dreamer, network in {"trained": model, "shuffled": shuffled}.items():
+        table = driven(model, network, x, ready, 8).round({"reached": 3})
         yield from table.assign(dreamer=dreamer).to_dict("records")
 
 

@@ -19,9 +19,8 @@ Score = Callable[[Tensor], Tensor]
 
 RARE = 1000  # one place of a map in so many is higher
 
-# How red, green and blue vary together in photographs: a column per axis along which
-# they vary independently, as long as their standard deviation; rounded from three of
-# scikit-image's (astronaut, chelsea, coffee).
+# Red, green and blue mostly rise and fall together in photographs: a column for light
+# and dark, and two much weaker ones for colour, chosen by eye.
 COLOURS = ((0.29, 0.06, 0.02), (0.26, -0.05, -0.04), (0.25, -0.04, 0.02))
 
 
@@ -37,7 +36,7 @@ def painted(waves: Tensor, side: int) -> Tensor:
     """The pictures N×C×S×S, 0 to 255, that ``waves`` add up to: N×C×S×(S // 2 + 1)×2.
 
     Each wave is divided by its frequency: as in photographs, large patterns come as
-    easily as small ones. With three channels the waves are those of ``COLOURS``.
+    easily as small ones. Three channels are mixed by ``COLOURS``.
     """
     waves = torch.view_as_complex(waves) / frequencies(side)
     x = irfft2(waves, s=(side, side), norm="ortho") / 4
@@ -123,7 +122,7 @@ def before_relu(model: GoogLeNet, stage: str) -> nn.Module:
     branches = [part[-1]] if isinstance(part[-1], BasicConv2d) else part[-1].children()
     for branch in branches:
         last = [m for m in branch.modules() if isinstance(m, BasicConv2d)][-1]
-        last.relu = nn.Identity()
+        last.add_module("relu", nn.Identity())
     return part.requires_grad_(False)
 
 

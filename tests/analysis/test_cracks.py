@@ -12,10 +12,11 @@ ANGLES = [0.0, 45.0, 90.0, 135.0]
 MIDDLE = (0.5, 0.5)
 
 
-def dark(angle, **options):
+def dark(angle: float, length: float = 0.6):
     """Where a crack is, as rows and columns from the middle, right and up positive."""
-    options = {"width": 2.0, "middle": MIDDLE} | options
-    down, right = (draw_crack(GREY, angle, **options)[0, 0] < 200).nonzero().T
+    down, right = (
+        (draw_crack(GREY, angle, length, 2.0, 0.4, MIDDLE)[0, 0] < 200).nonzero().T
+    )
     return right - 31.5, 31.5 - down
 
 

@@ -10,9 +10,9 @@ CASES: prose.Cases = {
     "11": {
         "if only one place in {:,} gives": lambda: dreams.RARE,
         "of the {} of 4d the one": lambda: GOOGLENET_WIDTHS["4d"].out_channels,
-        "it turns cells by {:.0f} degrees at most": lambda: (
-            AUGMENTATION["strong"]["rotate"]
-        ),
+        "it turns cells by {:.0f} degrees at most": lambda: AUGMENTATION["strong"][
+            "rotate"
+        ],
     }
 }
 

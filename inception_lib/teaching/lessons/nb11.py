@@ -31,7 +31,7 @@ def draw_dreams(
     """
     lists = {name: list(row) for name, row in rows.items()}
     columns = max(map(len, lists.values()))
-    height = len(lists) * (7.2 / columns + 0.55) + 0.25
+    height = len(lists) * (7.2 / columns + 0.6) + 0.35
     fig, axes = figure(height, len(lists), columns, squeeze=False)
     for ax in axes.flat:
         ax.set_axis_off()
@@ -82,9 +82,8 @@ def draw_cracked(
     ``angle`` in degrees, ``length`` in percent of the side, ``width`` in pixels,
     ``darkness`` in percent of the light.
     """
-    size = {"length": length / 100, "width": width, "darkness": darkness / 100}
     pair = image.expand(2, *image.shape).clone()
-    pair[1] = draw_crack(image[None], angle, **size)[0]
+    (pair[1],) = draw_crack(image[None], angle, length / 100, width, darkness / 100)
     fig, (left, middle, right) = figure(2.9, columns=3, width_ratios=[3, 3, 3])
     fixed_layout(fig, left=0.01, right=0.97, bottom=0.2, top=0.9, wspace=0.15)
     show_image(left, pair[1], f"{name}, a crack at {angle}°", **full_contrast(image))
