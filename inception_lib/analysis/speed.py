@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..model import GoogLeNet, GoogLeNetOutputs, googlenet_loss
+from ..model import GoogLeNetOutputs, googlenet_loss
 
 
 def interleaved(tasks: Mapping[Any, Callable[[], object]], rounds: int) -> pd.DataFrame:
@@ -48,7 +48,8 @@ def training_step(
 ) -> Callable[[], None]:
     """A whole step of training on random numbers: forward, losses, backward, SGD.
 
-    ``model`` is one of ours or torchvision's GoogLeNet. ``channels_last`` and
+    ``model`` is one of ours, torchvision's GoogLeNet or any that returns logits and has
+    a last layer ``fc``. ``channels_last`` and
     ``precision`` ("bfloat16" or "float32") are what a user can choose; the optimizer
     does its arithmetic in one fused pass where the layout is channels-last too, and as
     PyTorch does it by default elsewhere.
@@ -66,8 +67,11 @@ def training_step(
     def step() -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
             outputs = model(x)
-        # torchvision's outputs have the same fields in the same order.
-        loss = googlenet_loss(GoogLeNetOutputs(*(o.float() for o in outputs)), targets)
+        if isinstance(outputs, torch.Tensor):  # a network without heads
+            loss = googlenet_loss(outputs.float(), targets)
+        else:  # torchvision's have the same fields in the same order
+            logits = GoogLeNetOutputs(*(o.float() for o in outputs))
+            loss = googlenet_loss(logits, targets)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -76,7 +80,7 @@ def training_step(
 
 
 def network_flops(
-    model: GoogLeNet, image_size: int, batch_size: int = 1, *, train: bool = False
+    model: nn.Module, image_size: int, batch_size: int = 1, *, train: bool = False
 ) -> int:
     """Floating-point operations of one batch: a multiply-add counts as two.
 
