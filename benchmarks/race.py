@@ -17,6 +17,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -82,26 +83,29 @@ def rows() -> Iterator[dict]:
         first = Job(job.seed, "Inception", RECIPE.epochs)
         if not (job.file.exists() and first.file.exists()):
             continue
-        sets = race_split(solar_cells(), job.seed)
+        labels_of = labels(job.seed)
         kept, rival = torch.load(job.file), torch.load(first.file)
         row: dict = {"seed": job.seed, "form": job.form, "epochs": job.epochs}
         for name in SETS:
-            labels = getattr(sets, name).labels
-            found = metrics.scores(kept[name], labels)
-            right = right_ones(kept[name], labels)
-            theirs = right_ones(rival[name], labels)
+            truth = labels_of[name]
+            found = metrics.scores(kept[name], truth)
+            right, theirs = (
+                metrics.predict_classes(each[name]) == truth for each in (kept, rival)
+            )
             row |= {
                 f"{name}_accuracy": round(found["accuracy"], 4),
                 f"{name}_auc": round(found["roc_auc"], 4),
-                f"{name}_images": len(labels),
+                f"{name}_images": len(truth),
                 f"{name}_only_it": int((right & ~theirs).sum()),
                 f"{name}_only_inception": int((theirs & ~right).sum()),
             }
         yield row | {"machine": kept["machine"]}
 
 
-def right_ones(probabilities: Tensor, labels: Tensor) -> Tensor:
-    return metrics.predict_classes(probabilities) == labels
+@cache
+def labels(seed: int) -> dict[str, Tensor]:
+    sets = race_split(solar_cells(), seed)
+    return {name: getattr(sets, name).labels for name in SETS}
 
 
 def step_times() -> pd.DataFrame:

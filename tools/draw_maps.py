@@ -34,6 +34,7 @@ LIT: dict[str, list] = {
     "07": WHOLE,
     "08": [*STEM[1:], *MODULES],
     "09": [STEM[0], CLASSIFIER[-1]],
+    "10": MODULES,
     "11": [STEM[0], *MODULES],
 }
 

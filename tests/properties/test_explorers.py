@@ -29,6 +29,7 @@ from inception_lib.teaching.lessons import (
     nb07,
     nb08,
     nb09,
+    nb10,
     nb11,
 )
 from inception_lib.training import ImageSet, Run, TrainingConfig
@@ -166,6 +167,7 @@ def cracks() -> VBox:
 EXPLORERS: dict[str, Callable[[], VBox]] = {
     "bottleneck": nb01.explore_bottleneck,
     "module": nb02.explore_module,
+    "defect": nb10.explore_defect,
     "heads": lambda: nb04.explore_heads(measured()),
     "pooling": nb03.explore_pooling,
     "norm": lambda: nb05.explore_norm(images(8)[:, 0] / 99),
@@ -215,7 +217,7 @@ def check(explorer: VBox, moved: int, before: str) -> None:
 
 
 def every_explorer_is_here() -> Iterator[str]:
-    for module in (nb01, nb02, nb03, nb04, nb05, nb06, nb07, nb08, nb09, nb11):
+    for module in (nb01, nb02, nb03, nb04, nb05, nb06, nb07, nb08, nb09, nb10, nb11):
         for name, thing in vars(module).items():
             if getattr(thing, "__annotations__", {}).get("return") in (VBox, "VBox"):
                 yield name
@@ -229,7 +231,7 @@ def test_every_explorer_is_driven():
         "explore_norm",
         *("browse_cells", "explore_speed", "browse_predictions", "browse_features"),
         *("browse_receptive_fields", "browse_attributions"),
-        *("browse_folder", "explore_cracks"),
+        *("browse_folder", "explore_defect", "explore_cracks"),
     }
 
 

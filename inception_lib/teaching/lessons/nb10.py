@@ -167,11 +167,9 @@ def gains(race: pd.DataFrame, form: str, judged_by: str, epochs: int = 10) -> pd
     """Points of accuracy by which the form, after ten epochs, is ahead of Inception
     after so many, for each seed.
     """
-    own, inception = (
-        race[(race.form == name) & (race.epochs == n)].set_index("seed")
-        for name, n in ((form, RECIPE.epochs), ("Inception", epochs))
-    )
-    return 100 * (own - inception[own.columns])[f"{judged_by}_accuracy"]
+    scores = race.set_index(["form", "epochs", "seed"]).sort_index()
+    scores = scores[f"{judged_by}_accuracy"]
+    return 100 * (scores[form, RECIPE.epochs] - scores["Inception", epochs])
 
 
 def compared(race: pd.DataFrame, judged_by: str) -> pd.DataFrame:
