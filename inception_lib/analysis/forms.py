@@ -169,7 +169,8 @@ class Racer(nn.Module):
             conv(32, 96, 3),
             pool(),
         )
-        n, layers = 96, []
+        n = 96  # of the stem
+        layers: list[nn.Module] = []
         for name in MODULES:
             if name == "4a":
                 layers.append(pool())

@@ -49,7 +49,7 @@ def test_a_module_keeps_the_map_and_answers_like_a_network(form):
     logits.sum().backward()
 
 
-def kernels(form: str) -> set[tuple[int, int]]:
+def kernels(form: str) -> set[tuple[int, ...]]:
     module = FORMS[form][0](192, GOOGLENET_WIDTHS["3a"])
     return {c.kernel_size for c in module.modules() if isinstance(c, nn.Conv2d)}
 

@@ -45,7 +45,7 @@ def test_the_same_seed_gives_the_same_pictures():
 
 def test_a_window_sees_a_dot_whole_and_of_a_large_blotch_the_ratio_of_areas():
     assert nb10.seen(nb10.Defect(1, 1), 3) == pytest.approx(1, abs=0.02)
-    assert nb10.seen(nb10.Defect(12, 12), 3) == pytest.approx(9 / 144, rel=0.05)
+    assert nb10.seen(nb10.Defect(12, 12), 3) == pytest.approx(9 / 144, rel=0.08)
     shares = [nb10.seen(nb10.Defect(9, 1), k) for k in (1, 3, 5, 7)]
     assert shares == sorted(shares)
 
