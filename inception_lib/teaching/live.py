@@ -15,9 +15,11 @@ class LiveTraining:
     It replaces one text and one picture where they stand. ``Output`` widgets, cleared
     and filled again, would flicker; and a kept notebook still shows the last state.
     In a plain Python program there is no place to redraw: it stays with the first line.
+    ``aux=False`` is for networks without auxiliary heads, which have one loss.
     """
 
-    def __init__(self):
+    def __init__(self, *, aux: bool = True):
+        self.aux = aux
         self.line = display(
             {"text/plain": "training starts …"}, raw=True, display_id=True
         )
@@ -35,20 +37,21 @@ class LiveTraining:
         """Show the curves so far, in place of the last ones."""
         if self.line is None:
             return
-        image = draw_curves(history)
+        image = draw_curves(history, aux=self.aux)
         if self.picture is None:
             self.picture = display(image, display_id=True)
         else:
             self.picture.update(image)
 
 
-def draw_curves(history: pd.DataFrame) -> Drawing:
+def draw_curves(history: pd.DataFrame, *, aux: bool = True) -> Drawing:
     """Two panels over the epochs: losses, and validation accuracy and ROC AUC; without
     a validation set, the training loss and accuracy.
     """
     fig, (left, right) = figure(3.2, columns=2)
     measured = "validation_loss" in history
-    panels = {"training (three losses / 1.6)": (left, history["loss"] / 1.6, 1)}
+    name, weight = ("training (three losses / 1.6)", 1.6) if aux else ("training", 1)
+    panels = {name: (left, history["loss"] / weight, 1)}
     if measured:
         panels = {"validation": (left, history["validation_loss"], 0)} | panels
         panels["ROC AUC"] = (right, history["roc_auc"], 2)

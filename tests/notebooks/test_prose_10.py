@@ -28,8 +28,7 @@ CASES: prose.Cases = {
         "for {} multiply-adds at each pixel you can have {} kernels of 3×3, or {} of "
         "5×5, or {} of 7×7": lambda: (225, *(225 // k**2 for k in (3, 5, 7))),
         "The error bars are those of {:,} pictures": lambda: 4000,
-        "and among {} comparisons": lambda: WORDS[len(nb10.SETS) * (len(FORMS) - 1)],
-        "one with *p* below {} is what chance owes you": lambda: 0.05,
+        "there are {} comparisons": lambda: WORDS[len(nb10.SETS) * (len(FORMS) - 1)],
         "{} epochs of images of {} pixels at most": lambda: (
             WORDS[nb10.RECIPE.epochs],
             nb10.RECIPE.image_size,
@@ -47,7 +46,7 @@ def test_the_verdict_is_the_tables():
     assert clear(-1) == {"depthwise separable"} and not clear(1)
     assert "One rival is clearly behind on both sets: the depthwise" in text("10")
     assert "Nobody is clearly ahead on both." in text("10")
-    assert "beats one of nine rivals and is beaten by none" in text("10")
+    assert "of nine rivals one is behind and none ahead" in text("10")
 
 
 def test_the_loser_is_far_below_chance():

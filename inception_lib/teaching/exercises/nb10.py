@@ -15,6 +15,7 @@ exercise(
     "what a window sees of a blotch",
     {
         5 / 7: "that is the side; count pixels",
+        0.56: "that is the picture's, whose edges are soft; here all are equally dark",
         49 / 25: "no window sees more than all of it",
         1 - 25 / 49: "that is the share that it misses",
         25: "that is in pixels; asked is the share",

@@ -117,10 +117,11 @@ def explore_defect() -> VBox:
     )
 
 
-def draw_known_answer(accuracy: pd.DataFrame, error: float) -> Drawing:
+def draw_known_answer(accuracy: pd.DataFrame, pictures: int) -> Drawing:
     """Bars of accuracy for each defect (rows) and network (columns), 0…1, with their
-    standard error.
+    standard errors on so many pictures.
     """
+    error = (accuracy * (1 - accuracy) / pictures) ** 0.5
     fig, ax = figure(2.9)
     colours = [COLOURS[k] for k in ("3x3", "5x5", "trunk", "pool")]
     accuracy.plot.bar(ax=ax, rot=0, width=0.8, color=colours, yerr=error, legend=False)
