@@ -10,8 +10,9 @@ def table(name: str) -> pd.DataFrame:
     their time), "seeds" (repeated runs), "heads" (with heads or without),
     "heads_over_training" (each output's scores, epoch by epoch), "views" (more looks at
     a picture), "finetuning" (another task, few images), "cracks" (what is seen of drawn
-    ones), "record" (ten splits, five of them by
-    whole panels).
+    ones), "record" (ten splits, five of
+    them by whole panels), "race" and "race_time" (other modules in Inception's place),
+    "dreams" (how far they drive their channels), "cracks" (drawn ones, by angle).
     """
     with (files(__package__) / "data" / f"{name}.csv").open(encoding="utf-8") as file:
         return pd.read_csv(file)
