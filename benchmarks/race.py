@@ -54,7 +54,7 @@ class Job(NamedTuple):
 
 def all_jobs() -> list[Job]:
     """Every prefix of the list is a race: first all forms with a seed, then the next;
-    behind them Inception, in the minutes that its quicker rivals take.
+    then Inception again, with as many epochs as its quicker rivals leave time for.
     """
     forms = [(form, RECIPE.epochs) for form in FORMS]
     forms += [("Inception", epochs) for epochs in FEWER]

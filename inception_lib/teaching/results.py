@@ -9,8 +9,7 @@ def table(name: str) -> pd.DataFrame:
     """A committed table: "recipe" (experiments), "time_to_accuracy" (more of them, with
     their time), "seeds" (repeated runs), "heads" (with heads or without),
     "heads_over_training" (each output's scores, epoch by epoch), "views" (more looks at
-    a picture), "finetuning" (another task, few images), "cracks" (what is seen of drawn
-    ones), "record" (ten splits, five of
+    a picture), "finetuning" (another task, few images), "record" (ten splits, five of
     them by whole panels), "race" and "race_time" (other modules in Inception's place),
     "dreams" (how far they drive their channels), "cracks" (drawn ones, by angle).
     """
