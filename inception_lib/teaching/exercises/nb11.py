@@ -10,9 +10,8 @@ exercise(
     "the numbers behind a picture of waves",
     {
         128 * 65: "a complex number is two numbers",
-        128 * 128: "those are the pixels; the optimiser moves waves",
         128 * 128 * 2: "half of the columns are enough, as the pixels are real numbers",
-        128 * 64 * 2: "128 // 2 + 1 columns: the constant one counts, too",
+        128 * 128: "as many as pixels; but the spectrum has 128 // 2 + 1 columns",
     },
     right=128 * 65 * 2,
     otherwise="not yet: rows × columns of the spectrum × 2",
