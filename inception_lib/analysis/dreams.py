@@ -73,7 +73,7 @@ def dream(
     rate: float = 0.05,
     seed: int = 0,
 ) -> Tensor:
-    """Pictures that drive ``score`` up: ``count``×channels×side×side, 0 to 255.
+    """Pictures that drive ``score`` up: count×channels×side×side, 0 to 255.
 
     ``score`` is from such pictures to one number each. Gradient ascent (Adam) on the
     waves that make up a picture. At each step the score sees it shifted, turned and
