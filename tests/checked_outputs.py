@@ -57,9 +57,13 @@ def needing(cells: list[NotebookNode], chosen: set[str]) -> set[str]:
     lost: set[str] = set()
     found = set()
     for cell in cells:
-        names = [n for n in ast.walk(ast.parse(cell.source)) if isinstance(n, ast.Name)]
+        nodes = list(ast.walk(ast.parse(cell.source)))
+        names = [node for node in nodes if isinstance(node, ast.Name)]
         read = {name.id for name in names if isinstance(name.ctx, ast.Load)}
         written = {name.id for name in names if isinstance(name.ctx, ast.Store)}
+        written |= {
+            n.name for n in nodes if isinstance(n, ast.FunctionDef | ast.ClassDef)
+        }
         if cell.id in chosen or read & lost:
             found.add(cell.id)
             lost |= written
