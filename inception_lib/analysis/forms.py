@@ -28,12 +28,12 @@ class Branches(nn.Module):
 
 
 class Residual(nn.Module):
-    """x + module(x): a way around the module, a 1×1 convolution if channels differ."""
+    """A 1×1 convolution around a module, to as many channels: around(x) + module(x)."""
 
     def __init__(self, module: nn.Module, n: int, m: int):
         super().__init__()
         self.module = module
-        self.around = nn.Identity() if n == m else nn.Conv2d(n, m, 1, bias=False)
+        self.around = nn.Conv2d(n, m, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.around(x) + self.module(x)
