@@ -92,9 +92,8 @@ def dream(
     optimizer = torch.optim.Adam([waves], rate)
     with torch.enable_grad():
         for _ in range(steps):
-            optimizer.zero_grad()
             x = moved(painted(waves, side), 4, 5, 0.05, generator)
-            (-score(x).sum()).backward()
+            (waves.grad,) = torch.autograd.grad(-score(x).sum(), waves)
             optimizer.step()
     return painted(waves, side).detach()
 

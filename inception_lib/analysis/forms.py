@@ -119,13 +119,15 @@ def factorised(n: int, w: BranchWidths) -> nn.Module:
 
 
 def residual(n: int, w: BranchWidths) -> nn.Module:
-    """The idea of Inception-ResNet (arXiv:1602.07261)."""
+    """The idea of Inception-ResNet (arXiv:1602.07261), whose way around is the identity
+    and whose branches end without a ReLU.
+    """
     return Residual(inception(n, w), n, w.out_channels)
 
 
 def separable(n: int, w: BranchWidths) -> nn.Module:
     """Xception's "extreme Inception" (arXiv:1610.02357, Figure 4): a 1×1, then a 3×3 in
-    each of its channels alone.
+    each of its channels alone. Xception has no ReLU between the two, and ways around.
     """
     m = w.out_channels
     return nn.Sequential(conv(n, m), conv(m, m, 3, groups=m))
