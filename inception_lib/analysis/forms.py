@@ -125,9 +125,10 @@ def residual(n: int, w: BranchWidths) -> nn.Module:
     return Residual(inception(n, w), n, w.out_channels)
 
 
+# In Xception there is no ReLU between the two, and there are ways around.
 def separable(n: int, w: BranchWidths) -> nn.Module:
     """Xception's "extreme Inception" (arXiv:1610.02357, Figure 4): a 1×1, then a 3×3 in
-    each of its channels alone. Xception has no ReLU between the two, and ways around.
+    each of its channels alone.
     """
     m = w.out_channels
     return nn.Sequential(conv(n, m), conv(m, m, 3, groups=m))
