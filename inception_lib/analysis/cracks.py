@@ -36,7 +36,7 @@ def draw_crack(
 
     ``angle`` in degrees, counter-clockwise from horizontal; ``width`` in pixels;
     ``darkness`` is the fraction of the light that it takes; ``length`` and its
-    ``middle`` (row, column) are fractions of the side; it lies at the centre of a pixel,
+    ``middle`` (row, column) are fractions of the side; it is moved to a pixel's centre,
     so that a thin crack is as dark at 0 and 90 degrees as at others. Raises ValueError
     unless length and darkness are at least 0 and below 1.
     """

@@ -26,7 +26,7 @@ def damped() -> float:
 
 CASES: prose.Cases = {
     "11": {
-        "divided by its frequency (here by its power of {:.1f},": damped,
+        "divided by its frequency (here to the power of {:.1f},": damped,
         "if only one place in {:,} gives": lambda: dreams.RARE,
         "of the {} of 4d the one": lambda: GOOGLENET_WIDTHS["4d"].out_channels,
         "Of the {} channels it is {} of its own dreams and {} of the shuffled": dreamt,
