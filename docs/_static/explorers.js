@@ -235,3 +235,12 @@ document.querySelectorAll(".explorer").forEach(build);
 for (const box of document.querySelectorAll("pre, table, .table-wrapper, .output, .formula")) {
   if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
 }
+
+// The landing page's network; a page that was opened from the disk may load no modules.
+const network = document.getElementById("network");
+if (network && location.protocol === "file:") {
+  network.firstElementChild.textContent =
+    "The network answers where this site is served: python -m http.server in its folder.";
+} else if (network) {
+  import("./network/page.js");
+}
