@@ -29,7 +29,7 @@ from inception_lib.training.command import read_data
 from inception_lib.training.data import prepare
 
 MODULES = list(GOOGLENET_WIDTHS)
-MOST_PICTURES = 6
+MOST_PICTURES, AMONG = 6, 31
 SHOWN = 300  # side of the pictures in the page, in pixels; the solar cells' own
 SMALL = 4096  # tensors of fewer numbers stay as they are
 
@@ -57,7 +57,12 @@ class Alive(nn.Module):
     @property
     def names(self) -> list[str]:
         """Of the outputs, in order."""
-        return ["output", *["head 1", "head 2"][: len(self.heads)], "evidence", *MODULES]
+        return [
+            "output",
+            *["head 1", "head 2"][: len(self.heads)],
+            "evidence",
+            *MODULES,
+        ]
 
     def forward(self, pixels: Tensor, mask: Tensor) -> list[Tensor]:
         x = prepare(pixels, self.pixel_std)
@@ -112,7 +117,9 @@ def store_in_8_bits(graph: onnx.GraphProto) -> None:
         if weight.dtype != np.float32 or weight.ndim < 2 or weight.size < SMALL:
             continue
         name = tensor.name
-        whole, scale = (part.numpy() for part in rounded(torch.from_numpy(weight.copy())))
+        whole, scale = (
+            part.numpy() for part in rounded(torch.from_numpy(weight.copy()))
+        )
         graph.initializer.remove(tensor)
         graph.initializer.append(numpy_helper.from_array(whole, f"{name}.int8"))
         graph.initializer.append(numpy_helper.from_array(scale, f"{name}.scale"))
@@ -127,8 +134,10 @@ def store_in_8_bits(graph: onnx.GraphProto) -> None:
 
 
 def pictures(run: Run) -> ImageSet | None:
-    """A few of the run's validation images, or None where its folder is gone: of each
-    class and group, in turn, the first whose label is certain.
+    """A few of the run's validation images, or None where its folder is gone.
+
+    Of each class and group, among the first whose label is certain, the typical one:
+    the network's probability for its class is the median.
     """
     config = run.config
     try:
@@ -138,11 +147,16 @@ def pictures(run: Run) -> ImageSet | None:
     if not isinstance(data, ImageSet):  # streamed from a disk
         return None
     _, validation, _ = split(data, seed=config.split_seed, by=config.split_by)
-    certain = validation.targets.amax(1) > 0.999
-    first: dict[tuple[str, int], int] = {}
-    for i in certain.nonzero().flatten().tolist():
-        first.setdefault((validation.groups[i], int(validation.labels[i])), i)
-    chosen = [first[key] for key in sorted(first)][:MOST_PICTURES]
+    kinds: dict[tuple[str, int], list[int]] = {}
+    for i, target in enumerate(validation.targets):
+        if target.max() > 0.999:
+            kind = validation.groups[i], int(target.argmax())
+            kinds.setdefault(kind, []).append(i)
+    chosen = []
+    for kind in sorted(kinds)[:MOST_PICTURES]:
+        first = validation.subset(torch.tensor(kinds[kind][:AMONG]))
+        right = run.predict(first)[:, kind[1]]
+        chosen.append(kinds[kind][int((right - right.median()).abs().argmin())])
     return validation.subset(torch.tensor(chosen))
 
 
@@ -170,11 +184,8 @@ def about(run: Run) -> dict:
             for name in MODULES
         },
         # From −1 to 1, and from 0 to 1: red, green, blue and, of the first, opacity.
-        "evidence": (255 * EVIDENCE(np.linspace(0, 1, 65))).round().astype(int).tolist(),
-        "strength": [
-            [round(255 * part) for part in colormaps["cividis"](i / 64)[:3]]
-            for i in range(65)
-        ],
+        "evidence": EVIDENCE(range(256), bytes=True).tolist(),
+        "strength": colormaps["cividis"](range(256), bytes=True).tolist(),
     }
 
 
@@ -198,10 +209,11 @@ def write(run: Run, runtime: Path, folder: Path) -> None:
             label = found.classes[int(found.labels[i])]
             words = " ".join(word for word in (label, found.groups[i]) if word)
             shown.append({"file": f"{i}.png", "name": f"{words}, {found.names[i]}"})
+    files = [folder / name for name in ("network.onnx", "ort.wasm")]
     facts = about(run) | {
         "pictures": shown,
         "credit": CREDIT if shown and run.config.on_solar_cells else "",
-        "bytes": sum((folder / name).stat().st_size for name in ("network.onnx", "ort.wasm")),
+        "bytes": sum(file.stat().st_size for file in files),
     }
     (folder / "about.json").write_text(json.dumps(facts), encoding="utf-8")
 

@@ -11,7 +11,8 @@ from pathlib import Path
 VERSION = "1.30.0"
 # What the package's archive must hash to, whichever registry it came from.
 SHA512 = (
-    "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
+    "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZ"
+    "ClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
 )
 # The build without a GPU, and its WebAssembly. As .js, which every server knows.
 FILES = {
@@ -34,16 +35,16 @@ def runtime(cache: Path) -> Path:
         npm = shutil.which("npm")
         if npm is None:
             raise NoRuntimeError("npm is not installed")
-        with tempfile.TemporaryDirectory() as place:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as place:
             unpack(fetch(npm, Path(place)), Path(place))
-            folder.mkdir(parents=True, exist_ok=True)
-            for source, target in FILES.items():
-                shutil.copyfile(Path(place, "package", source), folder / target)
+            for source, target in FILES.items():  # whole or not at all
+                Path(place, "package", source).replace(folder / target)
     return folder
 
 
 def fetch(npm: str, folder: Path) -> Path:
-    command = [npm, "pack", f"onnxruntime-web@{VERSION}"]
+    command = [npm, "pack", f"onnxruntime-web@{VERSION}", "--fetch-retries=0"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if done.returncode != 0:
         raise NoRuntimeError(

@@ -1,7 +1,7 @@
 // The 36 branches as a board that looks like the network, and what is in a module.
 
 import { drawMap, highestPlace } from "./drawing.js";
-import { element, press } from "./element.js";
+import { arrowKeys, element, press } from "./element.js";
 
 /** So many channels of a branch are shown. */
 const SHOWN = 6;
@@ -18,7 +18,7 @@ export function board(about, colours, changed, chosen) {
   const modules = Object.entries(about.modules);
   const branches = Object.keys(modules[0][1].branches);
   const mask = new Float32Array(modules.length * branches.length).fill(1);
-  const place = element("div", { class: "board", role: "group", "aria-label": "The network" });
+  const place = element("div", { class: "board", "aria-label": "The network" });
   const names = modules.map(([name]) => {
     const button = element("button", { type: "button", class: "module", text: name });
     button.setAttribute("aria-label", `show what is in ${name}`);
@@ -69,6 +69,7 @@ export function board(about, colours, changed, chosen) {
     });
   });
   redraw();
+  arrowKeys(place, modules.length + 1, () => /** @type {any} */ ([...place.children]))();
   return {
     place,
     mask,
@@ -90,7 +91,8 @@ function spread(map) {
  * @param {(square: object | null) => void} pointed what a place sees, when a map is chosen
  */
 export function insides(about, colours, pointed) {
-  const place = element("div", { class: "insides" });
+  const place = element("div", { class: "insides", "aria-label": "Channels of a module" });
+  const stop = arrowKeys(place, SHOWN, () => [...place.querySelectorAll("button")]);
 
   /** @param {string} name @param {{dims: number[], data: Float32Array}} outputs 1×C×h×w */
   function draw(name, { dims: [, , height, width], data }) {
@@ -98,7 +100,8 @@ export function insides(about, colours, pointed) {
     const { first, branches } = about.modules[name];
     const size = height * width;
     let start = 0;
-    place.replaceChildren();
+    const text = `In ${name}: the channels that vary most, each bright where it is strong. Click one to see on the picture what its strongest place sees.`;
+    place.replaceChildren(element("p", { class: "wide", text }));
     for (const [branch, { channels, largest, jump }] of Object.entries(branches)) {
       const maps = Array.from({ length: channels }, (_, i) =>
         data.subarray((start + i) * size, (start + i + 1) * size),
@@ -131,7 +134,9 @@ export function insides(about, colours, pointed) {
       title.style.setProperty("--colour", colours[branch]);
       place.append(title, row);
     }
-    if (focused) /** @type {any} */ (place.querySelector(`[data-map="${focused}"]`))?.focus();
+    const again = focused && place.querySelector(`[data-map="${focused}"]`);
+    stop(again || undefined);
+    again?.focus();
   }
   return { place, draw };
 }

@@ -4,12 +4,15 @@ import { straight } from "./crack.js";
 import { element, press } from "./element.js";
 import { read } from "./picture.js";
 
-/** What it says, least, most, step, start, unit. */
+/**
+ * What it says, least, most, step, start, unit.
+ * @type {Record<string, [string, number, number, number, number, string]>}
+ */
 const SLIDERS = {
   angle: ["angle", 0, 175, 5, 45, "°"],
   length: ["length", 5, 95, 5, 60, "%"],
-  width: ["width", 0.5, 8, 0.5, 1.5, "px"],
-  darkness: ["darkness", 5, 95, 5, 60, "%"],
+  width: ["width", 0.5, 8, 0.5, 1, "px"],
+  darkness: ["darkness", 5, 95, 5, 40, "%"],
 };
 
 /**

@@ -3,25 +3,33 @@
 /** Side of the large pictures, in pixels. */
 export const SIDE = 300;
 
-/** @param {HTMLCanvasElement} canvas @param {number} width @param {number} height */
+/**
+ * @param {HTMLCanvasElement} canvas @param {number} width @param {number} height
+ * @param {(to: Uint8ClampedArray, at: number, i: number) => void} colour writes the red,
+ *   green and blue of pixel i from place `at` on
+ */
 function paint(canvas, width, height, colour) {
   [canvas.width, canvas.height] = [width, height];
   const image = new ImageData(width, height);
   for (let i = 0; i < width * height; i++) {
-    const [red, green, blue] = colour(i);
-    image.data.set([red, green, blue, 255], 4 * i);
+    colour(image.data, 4 * i, i);
+    image.data[4 * i + 3] = 255;
   }
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
+
+/** From a pixel's red to its green and to its blue; grey is all three. */
+const between = (pixels) => (pixels.length > SIDE * SIDE ? SIDE * SIDE : 0);
 
 /**
  * @param {HTMLCanvasElement} canvas
  * @param {Uint8Array} pixels C×SIDE×SIDE
  */
 export function drawPicture(canvas, pixels) {
-  const plane = SIDE * SIDE;
-  const rest = pixels.length > plane ? plane : 0;
-  paint(canvas, SIDE, SIDE, (i) => [pixels[i], pixels[i + rest], pixels[i + 2 * rest]]);
+  const plane = between(pixels);
+  paint(canvas, SIDE, SIDE, (to, at, i) => {
+    for (let c = 0; c < 3; c++) to[at + c] = pixels[i + c * plane];
+  });
 }
 
 /**
@@ -90,21 +98,22 @@ export const largest = (map) => map.reduce((most, one) => Math.max(most, Math.ab
  * @param {number[][]} colours from −scale to scale
  */
 export function drawEvidence(canvas, pixels, large, scale, colours) {
-  const plane = SIDE * SIDE;
-  const rest = pixels.length > plane ? plane : 0;
-  const grey = (i) => (pixels[i] + pixels[i + rest] + pixels[i + 2 * rest]) / 3;
+  const plane = between(pixels);
+  const grey = (i) => (pixels[i] + pixels[i + plane] + pixels[i + 2 * plane]) / 3;
   let [low, high] = [255, 1];
-  for (let i = 0; i < plane; i++) {
+  for (let i = 0; i < SIDE * SIDE; i++) {
     low = Math.min(low, grey(i));
     high = Math.max(high, grey(i));
   }
   const stretch = 128 / Math.max(1, high - low);
   const last = colours.length - 1;
-  paint(canvas, SIDE, SIDE, (i) => {
+  paint(canvas, SIDE, SIDE, (to, at, i) => {
     const says = Math.max(-1, Math.min(1, large[i] / scale));
-    const [red, green, blue, opacity] = colours[Math.round(((says + 1) / 2) * last)];
+    const colour = colours[Math.round(((says + 1) / 2) * last)];
     const below = 127 + (grey(i) - low) * stretch;
-    return [red, green, blue].map((part) => below + ((part - below) * opacity) / 255);
+    for (let c = 0; c < 3; c++) {
+      to[at + c] = below + ((colour[c] - below) * colour[3]) / 255;
+    }
   });
 }
 
@@ -116,7 +125,10 @@ export function drawEvidence(canvas, pixels, large, scale, colours) {
 export function drawMap(canvas, map, height, width, colours) {
   const most = Math.max(...map, 1e-12);
   const last = colours.length - 1;
-  paint(canvas, width, height, (i) => colours[Math.round((Math.max(0, map[i]) / most) * last)]);
+  paint(canvas, width, height, (to, at, i) => {
+    const colour = colours[Math.round((Math.max(0, map[i]) / most) * last)];
+    for (let c = 0; c < 3; c++) to[at + c] = colour[c];
+  });
 }
 
 /** In words, in which ninth of a map its largest value lies: "upper left". */

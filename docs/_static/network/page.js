@@ -34,7 +34,7 @@ async function start() {
   place.replaceChildren(box);
 
   let begun = false;
-  const load = async () => {
+  const load = async (event) => {
     if (begun) return;
     begun = true;
     wake.replaceWith(bar);
@@ -45,6 +45,8 @@ async function start() {
         says.textContent = `Loading the network: ${Math.round(share * megabytes)} of ${megabytes} MB`;
       });
       meet(about, network);
+      // Whoever asked for it by keyboard goes on where the button was.
+      if (event instanceof Event) place.querySelector("button").focus({ preventScroll: true });
     } catch (error) {
       begun = false;
       bar.replaceWith(wake);
@@ -210,7 +212,7 @@ function meet(about, network) {
     crack.place,
     title("Switch off what you like"),
     element("p", {
-      text: "Nine modules, four branches each: switch any of the 36 off, and see what the answer loses. A module's name shows what is in it.",
+      text: "Nine modules, four branches each: switch any of the 36 off, and see what the answer loses. A module's name shows what is in it. With the keyboard, arrows lead from button to button.",
     }),
     lanes.place,
     element("div", { class: "buttons" }, restore),
