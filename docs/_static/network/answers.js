@@ -24,7 +24,7 @@ export function answers(about, watched) {
     outputs.map((name) => {
       const bar = element("i");
       const number = element("b");
-      const title = element("span", {}, name, element("small", { text: READS[name] }));
+      const title = element("span", {}, name, element("span", { class: "quiet", text: READS[name] }));
       const row = element("div", { class: "bar" }, title, element("div", {}, bar), number);
       return [name, { row, bar, number }];
     }),

@@ -15,7 +15,7 @@ function paint(canvas, width, height, colour) {
     colour(image.data, 4 * i, i);
     image.data[4 * i + 3] = 255;
   }
-  canvas.getContext("2d").putImageData(image, 0, 0);
+  canvas.getContext("2d", { willReadFrequently: true }).putImageData(image, 0, 0);
 }
 
 /** From a pixel's red to its green and to its blue; grey is all three. */

@@ -27,9 +27,11 @@ export async function read(file) {
   const { width, height } = bitmap;
   const side = Math.min(width, height);
   const [left, top] = [(width - side) / 2, (height - side) / 2];
-  // A square may begin in the middle of a pixel: the whole one is taken.
-  const [x, y] = [Math.floor(left), Math.floor(top)];
-  const [w, h] = [Math.ceil(left + side) - x, Math.ceil(top + side) - y];
+  // With a margin: at its edges a smaller picture is made of pixels around the square.
+  const margin = 1 + side / 16;
+  const [x, y] = [left, top].map((start) => Math.max(0, Math.floor(start - margin)));
+  const w = Math.min(width, Math.ceil(left + side + margin)) - x;
+  const h = Math.min(height, Math.ceil(top + side + margin)) - y;
   const scale = Math.min(1, MOST / side);
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [w, h].map((length) => Math.round(length * scale));
@@ -81,7 +83,7 @@ export function shrink({ data, width, left, top, side }, size, channels) {
       for (let c = 0; c < 3; c++) {
         let sum = 0;
         parts.forEach((part, j) => (sum += part * data[4 * (row * width + from + j) + c]));
-        narrow[(c * height + row) * size + column] = sum;
+        narrow[(c * height + row) * size + column] = Math.round(sum);
       }
     });
   }
@@ -93,7 +95,7 @@ export function shrink({ data, width, left, top, side }, size, channels) {
         parts.forEach(
           (part, j) => (sum += part * narrow[(c * height + from + j) * size + column]),
         );
-        colours[(c * size + row) * size + column] = sum;
+        colours[(c * size + row) * size + column] = Math.round(sum);
       }
     }
   });
