@@ -3,7 +3,7 @@
 import json
 import shutil
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -31,6 +31,7 @@ from inception_lib.training.data import prepare
 MODULES = list(GOOGLENET_WIDTHS)
 MOST_PICTURES, AMONG = 6, 31
 SHOWN = 300  # side of the pictures in the page, in pixels; the solar cells' own
+FLOAT: Any = onnx.TensorProto.FLOAT  # onnx's types know no keywords of an operator
 SMALL = 4096  # tensors of fewer numbers stay as they are
 
 
@@ -123,9 +124,8 @@ def store_in_8_bits(graph: onnx.GraphProto) -> None:
         graph.initializer.remove(tensor)
         graph.initializer.append(numpy_helper.from_array(whole, f"{name}.int8"))
         graph.initializer.append(numpy_helper.from_array(scale, f"{name}.scale"))
-        cast_up = {"to": onnx.TensorProto.FLOAT}
         first += [
-            helper.make_node("Cast", [f"{name}.int8"], [f"{name}.float"], **cast_up),
+            helper.make_node("Cast", [f"{name}.int8"], [f"{name}.float"], to=FLOAT),
             helper.make_node("Mul", [f"{name}.float", f"{name}.scale"], [name]),
         ]
     nodes = [*first, *graph.node]

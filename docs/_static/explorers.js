@@ -233,7 +233,9 @@ document.querySelectorAll(".explorer").forEach(build);
 
 // What scrolls sideways must be reachable by keyboard.
 function reachSideways() {
-  for (const box of document.querySelectorAll("pre, table, .table-wrapper, .output, .formula")) {
+  for (const box of document.querySelectorAll(
+    "pre, table, .table-wrapper, .output, .formula",
+  )) {
     if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
   }
 }

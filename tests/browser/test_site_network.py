@@ -13,11 +13,12 @@ import pytest
 import torch
 from axe_playwright_python.base import AXE_SCRIPT
 from PIL import Image
-from site_network import SMALL, Alive, rounded
+from site_network import MODULES, SMALL, Alive, rounded
 from torch import nn
 from websites import DESKTOP, PHONE, faults, listen, low_contrasts, served, tab_to
 
 from inception_lib.analysis.cracks import draw_crack
+from inception_lib.teaching.drawing import BRANCHES
 from inception_lib.training.pictures import load_picture
 
 SIDE = 64  # the tiny run's
@@ -96,7 +97,7 @@ def choose(page, path) -> None:
 
 def shown(page) -> float:
     """The large probability."""
-    return float(page.locator("#network .large strong").inner_text())
+    return float(page.locator("#network .large strong").inner_text().strip("<> "))
 
 
 def cell(site, facts, number=0) -> torch.Tensor:
@@ -223,7 +224,7 @@ def test_the_keyboard_alone_breaks_a_cell_and_switches_a_branch_off(
     angle = awake.get_by_role("slider", name="angle")
     tab_to(awake, angle)
     change(awake, lambda: awake.keyboard.press("ArrowRight"))
-    cracked = draw_crack(pixels, 50, 0.6, 1, 0.4)
+    cracked = draw_crack(pixels, 50, 0.6, 1, 0.2)
     assert shown(awake) == pytest.approx(
         alive(cracked)["output"].softmax(1)[0, 1].item(), abs=0.02
     )
@@ -257,6 +258,32 @@ def test_the_keyboard_alone_breaks_a_cell_and_switches_a_branch_off(
     awake.keyboard.press("Enter")
     after = awake.locator("#network .drawable").evaluate("c => c.toDataURL()")
     assert before != after
+
+
+def test_each_branch_is_tried_alone(site, facts, awake, alive):
+    awake.get_by_role("button", name="Try each alone").click()
+    notes = awake.locator("#network [data-note]")
+    awake.wait_for_function(
+        "document.querySelectorAll('#network [data-note]').length === 36"
+    )
+    pixels = cell(site, facts)
+    before = alive(pixels)["output"].softmax(1)[0, 1].item()
+    found = notes.evaluate_all("all => all.map(e => [e.ariaLabel, e.dataset.note])")
+    changes = []
+    for label, note in found:
+        module, branch = re.match(r"(\w+), (\S+) branch", label).groups()
+        mask = torch.ones(9, 4)
+        mask[MODULES.index(module), list(BRANCHES.values()).index(branch)] = 0
+        after = alive(pixels, mask)["output"].softmax(1)[0, 1].item()
+        changes.append(100 * (after - before))
+        assert float(note.replace("−", "-")) == pytest.approx(changes[-1], abs=1.5)
+    assert max(map(abs, changes)) > 5
+    awake.wait_for_function(
+        "document.querySelector('#network .line').textContent.startsWith('Most')"
+    )
+    # What is done next makes them untrue: they go.
+    change(awake, awake.get_by_role("button", name="Straight crack").click)
+    assert notes.count() == 0
 
 
 def test_a_stroke_by_hand_darkens_the_picture_where_it_goes(facts, awake):

@@ -6,7 +6,12 @@ import { softmax } from "./network.js";
 const READS = { "head 1": "after 4a", "head 2": "after 4d", output: "the answer" };
 /** Of more than two classes, so many are named. */
 const NAMED = 3;
-export const digits = (probability) => probability.toFixed(2);
+/** Two digits, and a third where two would say that it is sure. @param {number} p */
+export function digits(p) {
+  if (p < 0.0005) return "< 0.001";
+  if (p > 0.9995) return "> 0.999";
+  return p.toFixed(p < 0.01 || p > 0.99 ? 3 : 2);
+}
 
 /**
  * @param {any} about
@@ -24,7 +29,12 @@ export function answers(about, watched) {
     outputs.map((name) => {
       const bar = element("i");
       const number = element("b");
-      const title = element("span", {}, name, element("span", { class: "quiet", text: READS[name] }));
+      const title = element(
+        "span",
+        {},
+        name,
+        element("span", { class: "quiet", text: READS[name] }),
+      );
       const row = element("div", { class: "bar" }, title, element("div", {}, bar), number);
       return [name, { row, bar, number }];
     }),

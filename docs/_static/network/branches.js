@@ -33,6 +33,7 @@ export function board(about, colours, changed, chosen) {
 
   /** @type {HTMLElement[]} */ const rows = [];
   /** @type {HTMLElement[]} */ const cells = [];
+  /** @type {string[]} */ const labels = [];
   const redraw = () => {
     cells.forEach((cell, i) => press(cell, mask[i] === 1));
     rows.forEach((row, j) =>
@@ -58,7 +59,8 @@ export function board(about, colours, changed, chosen) {
     modules.forEach(([name, module], i) => {
       const { channels } = module.branches[branch];
       const cell = element("button", { type: "button", class: "branch" });
-      cell.setAttribute("aria-label", `${name}, ${printed(branch)} branch`);
+      labels[own[i]] = `${name}, ${printed(branch)} branch`;
+      cell.setAttribute("aria-label", labels[own[i]]);
       cell.title = `${name}, ${printed(branch)}: ${channels} channels`;
       // As thick as it has channels.
       cell.style.setProperty("--thick", String(Math.sqrt(channels / 384)));
@@ -68,11 +70,22 @@ export function board(about, colours, changed, chosen) {
       place.append(cell);
     });
   });
+  /** What each branch's loss changes, in words; none takes them away. */
+  const note = (/** @type {string[]} */ words = []) => {
+    place.classList.toggle("noted", words.length > 0);
+    cells.forEach((cell, i) => {
+      if (words[i]) cell.dataset.note = words[i];
+      else delete cell.dataset.note;
+      cell.setAttribute("aria-label", labels[i] + (words[i] ? `: ${words[i]} points` : ""));
+    });
+  };
   redraw();
   arrowKeys(place, modules.length + 1, () => /** @type {any} */ ([...place.children]))();
   return {
     place,
     mask,
+    labels,
+    note,
     reset: () => set(mask.keys(), 1),
     choose: (name) => names[modules.findIndex(([one]) => one === name)].click(),
   };

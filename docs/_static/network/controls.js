@@ -12,7 +12,7 @@ const SLIDERS = {
   angle: ["angle", 0, 175, 5, 45, "°"],
   length: ["length", 5, 95, 5, 60, "%"],
   width: ["width", 0.5, 8, 0.5, 1, "px"],
-  darkness: ["darkness", 5, 95, 5, 40, "%"],
+  darkness: ["darkness", 5, 95, 5, 20, "%"],
 };
 
 /**

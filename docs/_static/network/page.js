@@ -1,12 +1,12 @@
 // "Meet the network": a trained GoogLeNet that answers in the page.
 
-import { answers } from "./answers.js";
+import { answers, digits } from "./answers.js";
 import { board, insides } from "./branches.js";
 import { crackControls, pictureControls } from "./controls.js";
 import { cover, darken } from "./crack.js";
 import * as drawing from "./drawing.js";
 import { element } from "./element.js";
-import { FILES, Network, views } from "./network.js";
+import { FILES, Network, softmax, views } from "./network.js";
 import { shrink } from "./picture.js";
 
 const { SIDE } = drawing;
@@ -156,6 +156,7 @@ function meet(about, network) {
   async function update() {
     if (!now.pixels) return;
     turn++;
+    lanes.note();
     drawPicture();
     again = true;
     if (asking) return;
@@ -193,6 +194,33 @@ function meet(about, network) {
     if (turn === mine) says.drawMean(output, now.watched);
   }
 
+  /** Each branch that is on, switched off alone: what it changes, in points of a hundred. */
+  async function tryEach() {
+    const mine = turn;
+    const pixels = cracked(now.pixels, about.side);
+    const probability = (found) => softmax(found.output)[0][now.watched];
+    const before = probability(now.found);
+    const words = [];
+    let most = { change: 0, text: "No branch alone changes the answer" };
+    for (const [i, label] of lanes.labels.entries()) {
+      if (!lanes.mask[i]) continue;
+      const mask = lanes.mask.slice();
+      mask[i] = 0;
+      const change = probability(await network.ask(pixels, mask, ["output"])) - before;
+      if (turn !== mine) return;
+      const points = Math.round(100 * change);
+      words[i] = points > 0 ? `+${points}` : `${points}`.replace("-", "−");
+      lanes.note(words);
+      if (Math.abs(change) > Math.abs(most.change)) {
+        const text = `Most is changed by the ${label}: ${about.classes[now.watched]} ${digits(before)} becomes ${digits(before + change)} without it`;
+        most = { change, text };
+      }
+    }
+    line.textContent = most.text;
+  }
+
+  const each = element("button", { type: "button", text: "Try each alone" });
+  each.onclick = tryEach;
   const restore = element("button", { type: "button", text: "All branches on" });
   restore.onclick = lanes.reset;
   const drop = element("p", { class: "quiet drop" });
@@ -215,7 +243,7 @@ function meet(about, network) {
       text: "Nine modules, four branches each: switch any of the 36 off, and see what the answer loses. A module's name shows what is in it. With the keyboard, arrows lead from button to button.",
     }),
     lanes.place,
-    element("div", { class: "buttons" }, restore),
+    element("div", { class: "buttons" }, each, restore),
     inside.place,
     drop,
   );
