@@ -246,7 +246,8 @@ def test_the_keyboard_alone_moves_a_slider_and_chooses_a_module(site, page):
         told.add(place.get_by_role("status").inner_text())
         page.keyboard.press("ArrowRight")
     assert len(told) == 3
-    button = page.get_by_role("button", name="3b")
+    module = page.locator('.explorer[data-kind="module"]')
+    button = module.get_by_role("button", name="3b")
     tab_to(page, button)
     page.keyboard.press("Enter")
     assert button.get_attribute("aria-pressed") == "true"

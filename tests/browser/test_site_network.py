@@ -53,8 +53,9 @@ def facts(site) -> dict:
 @pytest.fixture
 def awake(site, facts, page):
     """The landing page once its network has answered for the first time."""
+    page.set_default_timeout(60_000)  # a busy machine computes slowly
     page.goto(site.url)
-    page.locator("#network .bar").first.wait_for(timeout=60_000)
+    page.locator("#network .bar").first.wait_for()
     answered(page)
     return page
 
