@@ -36,12 +36,17 @@ class Quiet(SimpleHTTPRequestHandler):
         pass
 
 
+class Server(ThreadingHTTPServer):
+    def handle_error(self, *_) -> None:
+        """A page that is left stops reading: no fault."""
+
+
 @contextmanager
 def served(folder: Path) -> Iterator[Site]:
     """The site in ``folder``, on a server of its own."""
     pages = sorted(str(p.relative_to(folder)) for p in folder.rglob("*.html"))
     handler = functools.partial(Quiet, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with Server(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield Site(folder, f"http://127.0.0.1:{server.server_port}/", pages)
         server.shutdown()

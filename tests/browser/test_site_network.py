@@ -19,7 +19,9 @@ from websites import DESKTOP, PHONE, faults, listen, low_contrasts, served, tab_
 
 from inception_lib.analysis.cracks import draw_crack
 from inception_lib.teaching.drawing import BRANCHES
+from inception_lib.training import Run, TrainingConfig
 from inception_lib.training.pictures import load_picture
+from inception_lib.training.run import build_model
 
 SIDE = 64  # the tiny run's
 # In the page: the modules of docs/_static/network, and a network of our own.
@@ -341,6 +343,25 @@ def test_on_a_phone_it_waits_to_be_asked(site, facts, browser):
     context.close()
 
 
+def test_a_browser_without_webassembly_gets_a_sentence(site, facts, page):
+    page.add_init_script("delete globalThis.WebAssembly")
+    page.goto(site.url)
+    said = page.locator("#network", has_text="This browser has no WebAssembly")
+    said.wait_for()
+    assert page.locator("#network button").count() == 0
+
+
+def test_a_download_that_fails_can_be_tried_again(site, facts, browser):
+    page = browser.new_page()
+    page.route("**/network.onnx", lambda route: route.abort())
+    page.goto(site.url)
+    page.locator("#network", has_text="could not be woken").wait_for(timeout=60_000)
+    page.unroute("**/network.onnx")
+    page.get_by_role("button", name="Wake the network").click()
+    page.locator("#network .bar").first.wait_for(timeout=60_000)
+    page.close()
+
+
 def test_the_page_is_light_without_its_network(site, facts, browser):
     context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
     page = context.new_page()
@@ -365,17 +386,59 @@ def test_how_long_an_answer_takes(facts, awake):
     assert all(time > 0 for time in times)
 
 
+def another(site, folder):
+    """A copy of the site in ``folder``, without its network."""
+    shutil.copytree(site.folder, folder, copy_function=os.link)
+    shutil.rmtree(folder / "network")
+    return folder / "network"
+
+
+def test_a_run_of_any_classes_in_colour_without_heads(site, facts, browser, tmp_path):
+    torch.manual_seed(1)
+    classes = ("ant", "bee", "cat", "dog", "elk")
+    config = TrainingConfig(image_size=48, aux=False, data="nowhere")
+    run = Run(build_model(config, 5).eval(), config, classes, 0.2)
+    network = another(site, tmp_path / "site")
+    runtime = build_site.site_runtime.runtime(build_site.CACHE)
+    build_site.site_network.write(run, runtime, network)
+    (path, *_) = odd_pictures(tmp_path)
+    (expected,) = run.predict(path)
+    with served(network.parent) as other:
+        page = browser.new_page()
+        heard = listen(page)
+        page.goto(other.url)
+        said = page.locator("#network .line")
+        said.wait_for(timeout=60_000)
+        assert said.inner_text() == "Show it a picture of your own."
+        choose(page, path)
+        answered(page)
+        # The class that it finds likeliest is the one that is asked for.
+        assert page.locator("#network .bar").count() == 1
+        likeliest = page.locator("#network .answers p").first.inner_text()
+        chosen = page.locator("#network select option:checked").inner_text()
+        assert re.match(rf"Likeliest: {chosen} \S+, \w+ ", likeliest)
+        for i, name in enumerate(classes):
+            page.get_by_label("class", exact=True).select_option(name)
+            page.wait_for_function(
+                "name => document.querySelector('#network .line').textContent"
+                ".includes(`: ${name} `)",
+                arg=name,
+            )
+            mean = page.locator("#network [data-value]").get_attribute("data-value")
+            assert float(mean) == pytest.approx(expected[i].item(), abs=0.03)
+        assert heard.errors == [] and heard.outside(other) == []
+        page.close()
+
+
 def test_a_site_without_npm_says_so(
     site, browser, tiny_run, tmp_path, monkeypatch, capsys
 ):
-    folder = tmp_path / "site"
-    shutil.copytree(site.folder, folder, copy_function=os.link)
-    shutil.rmtree(folder / "network")
+    network = another(site, tmp_path / "site")
     monkeypatch.setenv("PATH", os.path.dirname(sys.executable))
-    build_site.write_network(None, folder / "network", cache=tmp_path / "cache")
+    build_site.write_network(None, network, cache=tmp_path / "cache")
     printed = capsys.readouterr().out
     assert printed == "The landing page has no live network: npm is not installed.\n"
-    with served(folder) as bare:
+    with served(network.parent) as bare:
         page = browser.new_page()
         heard = listen(page)
         page.goto(bare.url)

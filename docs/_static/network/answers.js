@@ -75,6 +75,7 @@ export function answers(about, watched) {
       likeliest.textContent = `Likeliest: ${named.join(", ")}`;
     }
     mean.textContent = "";
+    delete mean.dataset.value;
     return digits(all[chosen]);
   }
 

@@ -132,7 +132,12 @@ export function pictureControls(about, files, chosen, failed) {
     if (input.files[0]) take(input.files[0]);
     input.value = ""; // the same file may come again
   };
-  const own = element("label", { class: "own" }, "Your own picture …", input);
+  const own = element(
+    "label",
+    { class: "own" },
+    "Your own: choose, photograph or drop it",
+    input,
+  );
   const place = element("div", { class: "pictures" }, ...buttons, own);
 
   /** Pictures may be dropped anywhere on this element. @param {HTMLElement} target */
@@ -149,5 +154,5 @@ export function pictureControls(about, files, chosen, failed) {
       if (file) take(file);
     };
   }
-  return { place, acceptDrops, first: () => buttons[0]?.click() };
+  return { place, acceptDrops, first: () => buttons[0].click() };
 }

@@ -43,9 +43,9 @@ export function views(pixels, side, dims) {
   return joined;
 }
 
-/** @param {URL} url @param {(bytes: number) => void} arrived */
-async function download(url, arrived) {
-  const response = await fetch(url);
+/** @param {URL} url @param {(bytes: number) => void} arrived @param {AbortSignal} signal */
+async function download(url, arrived, signal) {
+  const response = await fetch(url, { signal });
   if (!response.ok || !response.body) throw new Error(`${url} can't be loaded`);
   const reader = response.body.getReader();
   const parts = [];
@@ -91,11 +91,20 @@ export class Network {
   async load(progress) {
     let bytes = 0;
     const arrived = (more) => progress((bytes += more) / this.about.bytes);
-    const [wasm, network] = await Promise.all(
-      ["ort.wasm", "network.onnx"].map((name) => download(new URL(name, FILES), arrived)),
-    );
+    const stop = new AbortController();
     const runtime = new URL("ort.js", FILES).href;
-    await this.send("load", { runtime, wasm, network }, [wasm, network]);
+    try {
+      const [wasm, network] = await Promise.all(
+        ["ort.wasm", "network.onnx"].map((name) =>
+          download(new URL(name, FILES), arrived, stop.signal),
+        ),
+      );
+      await this.send("load", { runtime, wasm, network }, [wasm, network]);
+    } catch (error) {
+      stop.abort(); // the other download
+      this.worker.terminate();
+      throw error;
+    }
   }
 
   /**

@@ -87,7 +87,7 @@ function meet(about, network) {
 
   const says = answers(about, (index) => {
     now.watched = index;
-    drawAnswer();
+    update();
   });
   const crack = crackControls(picture, (changed) => {
     now.crack = changed;
@@ -224,7 +224,11 @@ function meet(about, network) {
   const restore = element("button", { type: "button", text: "All branches on" });
   restore.onclick = lanes.reset;
   const drop = element("p", { class: "quiet drop" });
-  drop.textContent = `It was ${about.told}, and knows ${about.classes.join(", ")}: whatever else you show it gets an answer, too. Your picture stays on this device.`;
+  drop.textContent = [
+    `It was ${about.told}, and knows ${about.classes.join(", ")}: whatever else you show it gets an answer, too.`,
+    "Your picture stays on this device.",
+    "Its weights are rounded to 8 bits here, which moves a probability a little.",
+  ].join(" ");
   const title = (text) => element("h3", { text });
   place.replaceChildren(
     sources.place,
@@ -250,7 +254,8 @@ function meet(about, network) {
   if (about.credit) place.append(element("p", { class: "quiet credit", text: about.credit }));
   sources.acceptDrops(place);
   lanes.choose("3a");
-  sources.first();
+  if (about.pictures.length) sources.first();
+  else line.textContent = "Show it a picture of your own.";
 }
 
 /** The colours of the evidence, from against to for. @param {any} about */
