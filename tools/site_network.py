@@ -166,8 +166,8 @@ def about(run: Run) -> dict:
     fields, centres = inception_receptive_fields(model), first_centres(model)
     return {
         "classes": list(run.classes),
-        # What is asked for first: the last of two classes is the one to find.
-        "watched": 1 if len(run.classes) == 2 else None,
+        # What is asked for first: a defect, else whatever is the likeliest.
+        "watched": 1 if run.config.on_solar_cells else None,
         "side": run.config.image_size,
         "channels": run.channels,
         "flips": list(run.config.flip_dims),

@@ -161,6 +161,17 @@ function meet(about, network) {
     again = true;
     if (asking) return;
     asking = true;
+    try {
+      await answerAll();
+    } catch (error) {
+      line.textContent = `The network has stopped (${error.message}): load the page again.`;
+    }
+    asking = false;
+    clearTimeout(rest);
+    rest = setTimeout(settle, REST);
+  }
+
+  async function answerAll() {
     while (again) {
       again = false;
       const { pixels, module } = now;
@@ -182,9 +193,6 @@ function meet(about, network) {
       drawAnswer();
       place.dataset.milliseconds = String(Math.round(performance.now() - asked));
     }
-    asking = false;
-    clearTimeout(rest);
-    rest = setTimeout(settle, REST);
   }
 
   async function settle() {
@@ -196,17 +204,19 @@ function meet(about, network) {
 
   /** Each branch that is on, switched off alone: what it changes, in points of a hundred. */
   async function tryEach() {
+    if (!now.pixels) return;
     const mine = turn;
     const pixels = cracked(now.pixels, about.side);
-    const probability = (found) => softmax(found.output)[0][now.watched];
-    const before = probability(now.found);
+    const ask = async (/** @type {Float32Array} */ mask) =>
+      softmax((await network.ask(pixels, mask, ["output"])).output)[0][now.watched];
+    const before = await ask(lanes.mask);
     const words = [];
     let most = { change: 0, text: "No branch alone changes the answer" };
     for (const [i, label] of lanes.labels.entries()) {
       if (!lanes.mask[i]) continue;
       const mask = lanes.mask.slice();
       mask[i] = 0;
-      const change = probability(await network.ask(pixels, mask, ["output"])) - before;
+      const change = (await ask(mask)) - before;
       if (turn !== mine) return;
       const points = Math.round(100 * change);
       words[i] = points > 0 ? `+${points}` : `${points}`.replace("-", "−");

@@ -122,7 +122,7 @@ def test_each_weight_is_within_half_a_step_and_takes_a_byte(run, file):
 def test_the_page_is_told_what_it_must_know(run):
     facts = json.loads(json.dumps(site_network.about(run)))
     assert facts["classes"] == list(run.classes) and facts["channels"] == run.channels
-    assert facts["watched"] == (1 if len(run.classes) == 2 else None)
+    assert facts["watched"] == (1 if run.config.on_solar_cells else None)
     widths = [
         sum(b["channels"] for b in m["branches"].values())
         for m in facts["modules"].values()
