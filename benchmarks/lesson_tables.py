@@ -148,7 +148,7 @@ def cracks(folder: str, seeds: list[int]) -> Iterator[dict]:
     train, judge, _ = split(solar_cells(run.config.image_size), run.config.split_seed)
     said = run.predict(judge, views="one")[:, 1]
     healthy = judge.subset((judge.targets[:, 1] == 0) & (said < 0.5))
-    healthy = healthy.subset(slice(None, None, len(healthy) // 24))
+    healthy = healthy.subset(slice(None, None, max(1, len(healthy) // 24)))
 
     def row(way: str, run: Run, seed: int) -> dict:
         found = {"way": way, "seed": seed} | scores(run.predict(judge), judge.labels)

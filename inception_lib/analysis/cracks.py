@@ -36,12 +36,14 @@ def draw_crack(
 
     ``angle`` in degrees, counter-clockwise from horizontal; ``width`` in pixels;
     ``darkness`` is the fraction of the light that it takes; ``length`` and its
-    ``middle`` (row, column) are fractions of the side. Raises ValueError unless length
-    and darkness are at least 0 and below 1.
+    ``middle`` (row, column) are fractions of the side; it lies at the centre of a pixel,
+    so that a thin crack is as dark at 0 and 90 degrees as at others. Raises ValueError
+    unless length and darkness are at least 0 and below 1.
     """
     check_rate(length=length, darkness=darkness)
     side = images.shape[-1]
-    across, along = across_and_along(side, angle, (middle[0] * side, middle[1] * side))
+    row, column = (math.floor(place * side) + 0.5 for place in middle)
+    across, along = across_and_along(side, angle, (row, column))
     beyond = (along.abs() - length * side / 2).clamp_min(0)
     cover = (width / 2 + 0.5 - torch.hypot(across, beyond)).clamp(0, min(1.0, width))
     return (images.float() * (1 - darkness * cover)).round().byte()

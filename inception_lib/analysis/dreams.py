@@ -25,21 +25,25 @@ RARE = 1000  # one place of a map in so many is higher
 COLOURS = ((0.233, 0.125, 0.011), (0.249, -0.027, -0.033), (0.237, -0.094, 0.024))
 
 
-def frequencies(side: int) -> Tensor:
-    """How often each wave of ``rfft2`` repeats per pixel, S×(S // 2 + 1). The constant
-    counts as once in the picture.
+def damping(side: int) -> Tensor:
+    """What each wave of ``rfft2`` is divided by, S×(S // 2 + 1): 1 / S for the longest,
+    and for the others in proportion to their frequency to the power of 1.5.
+
+    In photographs amplitudes fall with the frequency itself. A little more leaves less
+    to the grain: of 72 dreams of deep and shallow channels 66 then pass the test of
+    notebook 11, instead of 60.
     """
     waves = torch.hypot(fftfreq(side)[:, None], rfftfreq(side)[None])
-    return waves.clamp_min(1 / side)
+    return (waves * side).clamp_min(1) ** 1.5 / side
 
 
 def painted(waves: Tensor, side: int) -> Tensor:
     """The pictures N×C×S×S, 0 to 255, that ``waves`` add up to: N×C×S×(S // 2 + 1)×2.
 
-    Each wave is divided by its frequency: as in photographs, large patterns come as
-    easily as small ones. Three channels are mixed by ``COLOURS``.
+    Each wave is divided by its ``damping``: large patterns come as easily as small
+    ones. Three channels are mixed by ``COLOURS``.
     """
-    waves = torch.view_as_complex(waves) / frequencies(side)
+    waves = torch.view_as_complex(waves) / damping(side)
     x = irfft2(waves, s=(side, side), norm="ortho") / 4
     if x.shape[1] == 3:
         mix = x.new_tensor(COLOURS)
@@ -88,9 +92,8 @@ def dream(
     optimizer = torch.optim.Adam([waves], rate)
     with torch.enable_grad():
         for _ in range(steps):
-            optimizer.zero_grad()
             x = moved(painted(waves, side), 4, 5, 0.05, generator)
-            (-score(x).sum()).backward()
+            (waves.grad,) = torch.autograd.grad(-score(x).sum(), waves)
             optimizer.step()
     return painted(waves, side).detach()
 
@@ -177,7 +180,8 @@ def driven(
         def score(pictures: Tensor, part=other, channels=channels) -> Tensor:
             return soft_maximum(part(prepare(pictures)), channels)
 
-        pictures = dream(score, len(channels), x.shape[-1])
+        # Deep channels need more steps than the eye does.
+        pictures = dream(score, len(channels), x.shape[-1], steps=96)
         reached = survives(part, pictures, channels, prepare) / usual[channels]
         columns = {"module": module, "channel": channels, "reached": reached}
         tables.append(pd.DataFrame(columns))

@@ -28,12 +28,12 @@ class Branches(nn.Module):
 
 
 class Residual(nn.Module):
-    """x + module(x): a way around the module, a 1×1 convolution if channels differ."""
+    """A 1×1 convolution around a module, to as many channels: around(x) + module(x)."""
 
     def __init__(self, module: nn.Module, n: int, m: int):
         super().__init__()
         self.module = module
-        self.around = nn.Identity() if n == m else nn.Conv2d(n, m, 1, bias=False)
+        self.around = nn.Conv2d(n, m, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.around(x) + self.module(x)
@@ -119,10 +119,13 @@ def factorised(n: int, w: BranchWidths) -> nn.Module:
 
 
 def residual(n: int, w: BranchWidths) -> nn.Module:
-    """The idea of Inception-ResNet (arXiv:1602.07261)."""
+    """The idea of Inception-ResNet (arXiv:1602.07261), whose way around is the identity
+    and whose branches end without a ReLU.
+    """
     return Residual(inception(n, w), n, w.out_channels)
 
 
+# In Xception there is no ReLU between the two, and there are ways around.
 def separable(n: int, w: BranchWidths) -> nn.Module:
     """Xception's "extreme Inception" (arXiv:1610.02357, Figure 4): a 1×1, then a 3×3 in
     each of its channels alone.

@@ -49,10 +49,9 @@ def training_step(
     """A whole step of training on random numbers: forward, losses, backward, SGD.
 
     ``model`` is one of ours, torchvision's GoogLeNet or any that returns logits and has
-    a last layer ``fc``. ``channels_last`` and
-    ``precision`` ("bfloat16" or "float32") are what a user can choose; the optimizer
-    does its arithmetic in one fused pass where the layout is channels-last too, and as
-    PyTorch does it by default elsewhere.
+    a last layer ``fc``. ``channels_last`` and ``precision`` ("bfloat16" or "float32")
+    are what a user can choose; the optimizer does its arithmetic in one fused pass
+    where the layout is channels-last too, and as PyTorch does it by default elsewhere.
     """
     layout = torch.channels_last if channels_last else torch.contiguous_format
     model = model.to(memory_format=layout).train()

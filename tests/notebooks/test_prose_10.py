@@ -44,8 +44,8 @@ def test_the_text_states_what_is_computed(name, piece, compute):
 
 def test_the_verdict_is_the_tables():
     assert clear(-1) == {"depthwise separable"} and not clear(1)
-    assert "One rival is clearly behind on both sets: the depthwise" in text("10")
-    assert "Nobody is clearly ahead on both." in text("10")
+    assert "One rival is behind by more than two standard errors on both sets" in text("10")
+    assert "Nobody is ahead on both." in text("10")
     assert "of nine rivals one is behind and none ahead" in text("10")
 
 

@@ -7,6 +7,7 @@ import pytest
 import test_prose_00_to_02
 import test_prose_03_to_05
 import test_prose_06_to_09
+import test_prose_10
 import test_prose_11
 from checked_outputs import code, compared
 
@@ -14,6 +15,7 @@ CASES: prose.Cases = {
     **test_prose_00_to_02.CASES,
     **test_prose_03_to_05.CASES,
     **test_prose_06_to_09.CASES,
+    **test_prose_10.CASES,
     **test_prose_11.CASES,
 }
 NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?!\w)")
@@ -31,7 +33,7 @@ FACTS = {
     "07": "0.69 0.82 0.83 0.85 0.87 0.88 0.9 1.11 1.4 82.4 88.4 144 154 540 656",
     "08": "0.0 0.1 0.2 0.3 0.4 1.2 9.0 1476",
     "09": "0.1 0.70 0.9 7.89 10.07 100 300 400",
-    "10": "0.6 0.9 350",
+    "10": "0.6 0.7 0.9 1.8 350 600 656",
     "11": "1.2 999 1000",
 }
 

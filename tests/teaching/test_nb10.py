@@ -121,4 +121,4 @@ def test_the_figure_tells_its_numbers():
 
 def test_the_explorer_draws_what_the_window_sees():
     box = nb10.explore_defect()
-    assert 'alt="Dark bars of 9×1 pixels' in box.children[-1].value
+    assert 'alt="Dark marks of 9×1 pixels' in box.children[-1].value

@@ -27,7 +27,7 @@ SETS = {"same_panels": "other cells of these panels", "new_panels": "new panels"
 
 
 class Defect(NamedTuple):
-    """A dark bar, in pixels: 9 × 1 is a hairline, 7 × 7 a blotch."""
+    """A dark mark, in pixels: 9 × 1 is a hairline, 7 × 7 a blotch."""
 
     length: int
     width: int
@@ -99,7 +99,7 @@ def draw_defect(length: int, width: int) -> Drawing:
     told = ", ".join(f"{n} {s:.0%}" for n, s in zip(names, shares, strict=True))
     return Drawing(
         fig,
-        f"Dark bars of {length}×{width} pixels, then in noise. A window sees: {told}.",
+        f"Dark marks of {length}×{width} pixels, then in noise. A window sees: {told}.",
     )
 
 
