@@ -133,7 +133,8 @@ def test_a_crack_is_the_librarys(site, facts, page, side):
     page.evaluate(BEGIN)
     pixels = torch.randint(0, 256, (1, 1, side, side), dtype=torch.uint8)
     draw = """([pixels, side, angle, length, width, darkness]) => {
-        const covered = crack.cover(side, [crack.straight(angle, length)], width);
+        const line = crack.straight(angle, length, side);
+        const covered = crack.cover(side, [line], width);
         return [...crack.darken(Uint8Array.from(pixels), covered, darkness)];
     }"""
     for values in (

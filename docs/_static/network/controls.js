@@ -23,9 +23,10 @@ const SLIDERS = {
 /**
  * Sliders for a straight crack; by hand on the canvas.
  * @param {HTMLCanvasElement} canvas
+ * @param {number} side of the network's pictures, in pixels
  * @param {(crack: Crack) => void} changed
  */
-export function crackControls(canvas, changed) {
+export function crackControls(canvas, side, changed) {
   const values = Object.fromEntries(
     Object.entries(SLIDERS).map(([name, slider]) => [name, slider[4]]),
   );
@@ -36,7 +37,7 @@ export function crackControls(canvas, changed) {
 
   const tell = () => {
     press(toggle, isStraight);
-    const line = isStraight ? [straight(values.angle, values.length / 100)] : [];
+    const line = isStraight ? [straight(values.angle, values.length / 100, side)] : [];
     wipe.disabled = !isStraight && !strokes.length;
     const { width, darkness } = values;
     changed({ segments: [...line, ...strokes], width, darkness: darkness / 100 });

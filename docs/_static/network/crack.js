@@ -11,9 +11,11 @@ export const BETWEEN_BARS = [0.38, 0.5];
 /**
  * @param {number} angle in degrees, counter-clockwise from horizontal
  * @param {number} length as a part of the side
+ * @param {number} side of the picture in pixels: the middle is the centre of one
  * @returns {Segment}
  */
-export function straight(angle, length, [row, column] = BETWEEN_BARS) {
+export function straight(angle, length, side) {
+  const [row, column] = BETWEEN_BARS.map((place) => (Math.floor(place * side) + 0.5) / side);
   const radians = (angle * Math.PI) / 180;
   const x = (Math.cos(radians) * length) / 2;
   const y = (-Math.sin(radians) * length) / 2;

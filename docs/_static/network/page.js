@@ -89,7 +89,7 @@ function meet(about, network) {
     now.watched = index;
     update();
   });
-  const crack = crackControls(picture, (changed) => {
+  const crack = crackControls(picture, about.side, (changed) => {
     now.crack = changed;
     update();
   });
