@@ -3,7 +3,8 @@
 #                 a few steps; make notebooks trains them in full), browser
 # make test-slow  run every cell of the longer notebooks twice in one kernel
 # make notebooks  execute the notebooks in place, or one: NOTEBOOK=05_googlenet
-# make site       the website in build/site; SITE_REPOSITORY=owner/name adds Binder, Colab
+# make site       the website in build/site, with the network of runs/mine, of RUN=…, or
+#                 one that is trained for it; SITE_REPOSITORY=owner/name adds Binder, Colab
 # make bench      measure the speed beside torchvision's GoogLeNet (7 minutes)
 # make setup      only create .venv, which the others do by themselves
 #
@@ -43,7 +44,7 @@ notebooks: setup
 	$(VENV_PYTHON) tools/execute_notebooks.py $(NOTEBOOK)
 
 site: setup
-	$(VENV_PYTHON) tools/build_site.py
+	$(VENV_PYTHON) tools/build_site.py $(if $(RUN),--run $(RUN))
 
 bench: setup
 	$(VENV_PYTHON) benchmarks/bench.py

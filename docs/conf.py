@@ -42,7 +42,7 @@ python_use_unqualified_type_names = True
 
 html_theme = "furo"
 html_static_path = ["_static"]
-html_css_files = ["site.css"]
+html_css_files = ["site.css", "network.css"]
 html_js_files = [(None, {"body": script()}), ("explorers.js", {"defer": "defer"})]
 html_favicon = "_static/favicon.svg"
 html_copy_source = False

@@ -1,12 +1,13 @@
 """Build the website into build/site, from the notebooks as they are committed.
 
-python tools/build_site.py [FOLDER]    # FOLDER/site instead
+python tools/build_site.py [FOLDER] [--run RUN]    # FOLDER/site instead
 
-Nothing is executed and nothing fetched. The steps: notebooks and pages are copied into
-site-source, the generated parts are written beside them, Sphinx makes the pages,
-nbconvert the slides.
+No notebook is executed. The steps: notebooks and pages are copied into site-source, the
+generated parts are written beside them, Sphinx makes the pages, nbconvert the slides.
+The network of the landing page is the run in RUN; npm fetches what runs it, once.
 """
 
+import argparse
 import os
 import re
 import shutil
@@ -16,12 +17,18 @@ from pathlib import Path
 
 os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")  # else jupyter_core warns
 
+import site_network  # noqa: E402
 import site_notebooks  # noqa: E402
+import site_runtime  # noqa: E402
 import site_slides  # noqa: E402
 import site_teachers  # noqa: E402
 
+from inception_lib.teaching.trained import trained_run  # noqa: E402
+from inception_lib.training import load_run  # noqa: E402
+
 ROOT = Path(__file__).resolve().parents[1]
 DOCS, NOTEBOOKS = ROOT / "docs", ROOT / "notebooks"
+CACHE = ROOT / "build"  # of what npm fetched
 
 
 def build(source: Path, site: Path) -> None:
@@ -51,6 +58,25 @@ def build(source: Path, site: Path) -> None:
     shutil.copytree(NOTEBOOKS / "maps", site / "notebooks/maps")
 
 
+def write_network(run: Path | None, folder: Path, cache: Path = CACHE) -> None:
+    """The landing page's network, or the reason why there is none."""
+    try:
+        runtime = site_runtime.runtime(cache)
+    except site_runtime.NoRuntimeError as error:
+        print(f"The landing page has no live network: {error}.")
+        site_network.write_reason(
+            f"This site was built without its network: {error}. To meet one, install "
+            "npm and call make site again.",
+            folder,
+        )
+        return
+    if run is not None:
+        found = load_run(run)
+    else:
+        found = trained_run(ROOT / "runs/mine", ROOT / "runs/quick")
+    site_network.write(found, runtime, folder)
+
+
 def for_the_site(markdown: str) -> str:
     """Links to files that are in the repository and not on the site: the text stays.
 
@@ -61,6 +87,11 @@ def for_the_site(markdown: str) -> str:
 
 
 if __name__ == "__main__":
-    folder = Path(sys.argv[1]).resolve() if sys.argv[1:] else ROOT / "build"
+    parser = argparse.ArgumentParser(description="Build the website.")
+    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "build")
+    parser.add_argument("--run", type=Path, help="default: runs/mine, or a quick one")
+    arguments = parser.parse_args()
+    folder = arguments.folder.resolve()
     build(folder / "site-source", folder / "site")
+    write_network(arguments.run, folder / "site/network")
     print(f"The site is ready: {(folder / 'site' / 'index.html').as_uri()}")

@@ -232,6 +232,21 @@ function build(place) {
 document.querySelectorAll(".explorer").forEach(build);
 
 // What scrolls sideways must be reachable by keyboard.
-for (const box of document.querySelectorAll("pre, table, .table-wrapper, .output, .formula")) {
-  if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+function reachSideways() {
+  for (const box of document.querySelectorAll(
+    "pre, table, .table-wrapper, .output, .formula",
+  )) {
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+  }
+}
+reachSideways();
+addEventListener("resize", reachSideways);
+
+// The landing page's network; a page that was opened from the disk may load no modules.
+const network = document.getElementById("network");
+if (network && location.protocol === "file:") {
+  network.firstElementChild.textContent =
+    "The network answers where this site is served: python -m http.server in its folder.";
+} else if (network) {
+  import("./network/page.js");
 }

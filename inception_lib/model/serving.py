@@ -146,15 +146,17 @@ def for_serving(
     return serving
 
 
-def folded(model: GoogLeNet) -> GoogLeNet:
-    """A copy in eval mode without heads, its batch norms folded into the convolutions.
+def folded(model: GoogLeNet, heads: bool = False) -> GoogLeNet:
+    """A copy in eval mode, its batch norms folded into the convolutions, without the
+    heads unless they are asked for.
 
     Raises ValueError on a model that isn't a GoogLeNet.
     """
     if not isinstance(model, GoogLeNet):
         raise ValueError(f"expected a GoogLeNet, got {type(model).__name__}")
     network = deepcopy(model).eval().requires_grad_(False)
-    network.aux_logits, network.aux1, network.aux2 = False, None, None
+    if not heads:
+        network.aux_logits, network.aux1, network.aux2 = False, None, None
     for layer in network.modules():
         if isinstance(layer, BasicConv2d) and layer.bn is not None:
             layer.conv, layer.bn = fuse_conv_bn_eval(layer.conv, layer.bn), None

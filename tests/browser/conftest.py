@@ -1,4 +1,4 @@
-"""One JupyterLab server and one Chromium for all browser tests."""
+"""One JupyterLab server, one website and one Chromium for all browser tests."""
 
 import json
 import os
@@ -17,11 +17,18 @@ from typing import NamedTuple
 
 import nbformat
 import pytest
+import torch
 from checked_outputs import code, no_widget_needs
 from playwright.sync_api import sync_playwright
+from websites import listen, served
 
-NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-FAST_TRAINING = NOTEBOOKS.parent / "tests" / "fast_training.py"
+from inception_lib.training import Run, TrainingConfig, save_run
+from inception_lib.training.run import build_model
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = ROOT / "notebooks"
+FAST_TRAINING = ROOT / "tests" / "fast_training.py"
+BUILD_SECONDS = 180  # at most, for the website
 CHROMIUM_FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -79,6 +86,44 @@ def browser(chromium):
         )
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def tiny_run() -> Run:
+    """An untrained network for 64 pixels: what it says is noise, and is compared."""
+    torch.manual_seed(0)
+    config = TrainingConfig(image_size=64)
+    model = build_model(config, 2).eval()
+    return Run(model, config, ("functional", "defective"), 0.17)
+
+
+@pytest.fixture(scope="session")
+def site(chromium, tiny_run, tmp_path_factory):
+    """The website, built as ``make site RUN=…`` does it, and served."""
+    folder, run = tmp_path_factory.mktemp("website"), tmp_path_factory.mktemp("run")
+    save_run(tiny_run, run)
+    command = [sys.executable, str(ROOT / "tools" / "build_site.py"), str(folder)]
+    done = subprocess.run(
+        [*command, "--run", str(run)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=BUILD_SECONDS,
+    )
+    assert done.returncode == 0, done.stderr
+    with served(folder / "site") as site:
+        yield site
+
+
+@pytest.fixture
+def page(site, browser):
+    """A page; whatever a test does with it, nothing goes wrong or out."""
+    page = browser.new_page()
+    page.set_default_timeout(10_000)
+    heard = listen(page)
+    yield page
+    page.close()
+    assert heard.errors == [] and heard.outside(site) == []
 
 
 @pytest.fixture(scope="session")

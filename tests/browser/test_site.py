@@ -1,13 +1,8 @@
 """The website, built once and opened in a real Chromium: no kernel, no network."""
 
-import functools
 import json
 import re
-import subprocess
-import sys
-import threading
 from dataclasses import replace
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urldefrag, urljoin
@@ -15,6 +10,15 @@ from urllib.parse import unquote, urldefrag, urljoin
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from films import check_films
+from websites import (
+    DESKTOP,
+    PHONE,
+    Heard,
+    faults,
+    listen,
+    low_contrasts,
+    tab_to,
+)
 
 from inception_lib import GOOGLENET_WIDTHS
 from inception_lib.analysis import costs
@@ -22,9 +26,6 @@ from inception_lib.analysis.costs import Cost
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-PHONE = {"width": 375, "height": 667}
-DESKTOP = {"width": 1280, "height": 720}
-BUILD_SECONDS = 180  # at most
 # What a page tells about itself; slides hide most of theirs, the DOM has it all.
 TELL = """() => ({
     links: [...document.querySelectorAll("a[href]")].map((a) => a.href),
@@ -37,7 +38,6 @@ TELL = """() => ({
     oops: [...document.querySelectorAll(".cell_output, .jp-OutputArea-output")]
         .filter((output) => /^\\s*(VBox|HBox)\\(/.test(output.textContent)).length,
 })"""
-LOOKS = (Path(__file__).parent / "looks.js").read_text(encoding="utf-8")
 # Of the present slide, whether it is the last one, and the pixels that don't fit on it.
 SLIDE = """() => {
     const slide = Reveal.getCurrentSlide();
@@ -45,68 +45,10 @@ SLIDE = """() => {
 }"""
 
 
-class Site(NamedTuple):
-    folder: Path
-    url: str
-    pages: list[str]  # addresses below url
-
-
-class Heard(NamedTuple):
-    errors: list[str]  # on the console, exceptions, and requests without an answer
-    requests: list[str]
-
-    def outside(self, site: Site) -> list[str]:
-        """What was asked of others than the site: of another server."""
-        ours = (site.url, site.folder.as_uri(), "data:", "blob:")
-        return [url for url in self.requests if not url.startswith(ours)]
-
-
 class Visit(NamedTuple):
     heard: Heard
     told: dict
     violations: list[str]  # found by axe-core, where it was asked
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_) -> None:
-        pass
-
-
-@pytest.fixture(scope="session")
-def site(chromium, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("website")
-    command = [sys.executable, str(ROOT / "tools" / "build_site.py"), str(folder)]
-    done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=BUILD_SECONDS
-    )
-    assert done.returncode == 0, done.stderr
-    folder = folder / "site"
-    pages = sorted(str(p.relative_to(folder)) for p in folder.rglob("*.html"))
-    handler = functools.partial(Quiet, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield Site(folder, f"http://127.0.0.1:{server.server_port}/", pages)
-        server.shutdown()
-
-
-def listen(page) -> Heard:
-    """What goes wrong or out on this page from now on."""
-    heard = Heard([], [])
-
-    def failed(request) -> None:
-        # An icon that is still on its way when the page is left isn't a fault.
-        if request.failure != "net::ERR_ABORTED":
-            heard.errors.append(request.url)
-
-    def said(line) -> None:
-        if line.type in ("error", "warning"):
-            heard.errors.append(line.text)
-
-    page.on("pageerror", lambda error: heard.errors.append(str(error)))
-    page.on("requestfailed", failed)
-    page.on("request", lambda request: heard.requests.append(request.url))
-    page.on("console", said)
-    return heard
 
 
 @pytest.fixture(scope="session")
@@ -124,17 +66,6 @@ def visits(site, browser) -> dict[str, Visit]:
         heard.requests.clear()
     page.close()
     return found
-
-
-@pytest.fixture
-def page(site, browser):
-    """A page; whatever a test does with it, nothing goes wrong or out."""
-    page = browser.new_page()
-    page.set_default_timeout(10_000)
-    heard = listen(page)
-    yield page
-    page.close()
-    assert heard.errors == [] and heard.outside(site) == []
 
 
 def is_slides(name: str) -> bool:
@@ -263,25 +194,6 @@ def look(page, name: str) -> list[str]:
     return found
 
 
-def faults(page) -> list[str]:
-    return violations(page, "document", rules={"color-contrast": {"enabled": False}})
-
-
-def low_contrasts(page) -> list[str]:
-    return violations(page, f"({LOOKS})()", runOnly=["color-contrast"])
-
-
-def violations(page, where: str, **options) -> list[str]:
-    """What is serious or critical, each with an example."""
-    options |= {"resultTypes": ["violations"], "preload": False}
-    run = f"options => axe.run({where}, options).then((found) => found.violations)"
-    return [
-        f"{v['id']} ({len(v['nodes'])}): {v['nodes'][0]['html'][:200]}"
-        for v in page.evaluate(run, options)
-        if v["impact"] in ("serious", "critical")
-    ]
-
-
 def test_axe_finds_nothing_serious(visits):
     found = {name: v.violations for name, v in visits.items() if v.violations}
     assert found == {}
@@ -319,15 +231,6 @@ def test_light_and_dark(site, page):
     assert seen == {dark, light}
 
 
-def tab_to(page, target) -> None:
-    """Press Tab until ``target`` has the focus."""
-    for _ in range(100):
-        page.keyboard.press("Tab")
-        if target.evaluate("element => element === document.activeElement"):
-            return
-    pytest.fail(f"100 times Tab, and still not at {target}")
-
-
 def test_the_keyboard_alone_moves_a_slider_and_chooses_a_module(site, page):
     page.goto(site.url)
     place = page.locator('.explorer[data-kind="bottleneck"]')
@@ -343,7 +246,8 @@ def test_the_keyboard_alone_moves_a_slider_and_chooses_a_module(site, page):
         told.add(place.get_by_role("status").inner_text())
         page.keyboard.press("ArrowRight")
     assert len(told) == 3
-    button = page.get_by_role("button", name="3b")
+    module = page.locator('.explorer[data-kind="module"]')
+    button = module.get_by_role("button", name="3b")
     tab_to(page, button)
     page.keyboard.press("Enter")
     assert button.get_attribute("aria-pressed") == "true"

@@ -1,0 +1,450 @@
+"""The landing page's network in a real Chromium: it answers as PyTorch does."""
+
+import json
+import os
+import re
+import shutil
+import sys
+from statistics import median
+
+import build_site
+import numpy as np
+import pytest
+import torch
+from axe_playwright_python.base import AXE_SCRIPT
+from PIL import Image
+from site_network import MODULES, SMALL, Alive, rounded
+from torch import nn
+from websites import DESKTOP, PHONE, faults, listen, low_contrasts, served, tab_to
+
+from inception_lib.analysis.cracks import draw_crack
+from inception_lib.teaching.drawing import BRANCHES
+from inception_lib.training import Run, TrainingConfig
+from inception_lib.training.pictures import load_picture
+from inception_lib.training.run import build_model
+
+SIDE = 64  # the tiny run's
+# In the page: the modules of docs/_static/network, and a network of our own.
+BEGIN = """async () => {
+    const load = (name) => import(`/_static/network/${name}.js`);
+    const names = ["network", "crack", "picture", "drawing"];
+    const [network, crack, picture, drawing] = await Promise.all(names.map(load));
+    Object.assign(window, { network, crack, picture, drawing });
+    const about = await (await fetch("/network/about.json")).json();
+    window.alone = new network.Network(about);
+    await alone.load(() => {});
+}"""
+ASK = """async ([pixels, mask, names]) => {
+    const given = [Uint8Array.from(pixels), Float32Array.from(mask)];
+    const found = await alone.ask(...given, names);
+    return names.map((name) => [found[name].dims, [...found[name].data]]);
+}"""
+
+
+@pytest.fixture(scope="session")
+def facts(site) -> dict:
+    """about.json. Without npm these tests can't be."""
+    facts = json.loads((site.folder / "network" / "about.json").read_text())
+    if "missing" in facts:
+        if os.environ.get("CI"):
+            pytest.fail(facts["missing"])
+        pytest.skip(facts["missing"])
+    return facts
+
+
+@pytest.fixture
+def awake(site, facts, page):
+    """The landing page once its network has answered for the first time."""
+    page.set_default_timeout(60_000)  # a busy machine computes slowly
+    page.goto(site.url)
+    page.locator("#network .bar").first.wait_for()
+    answered(page)
+    return page
+
+
+@pytest.fixture(scope="session")
+def alive(tiny_run):
+    """What PyTorch computes with the weights as the file has them."""
+    alive = Alive(tiny_run).eval()
+    for layer in alive.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear) and layer.weight.numel() >= SMALL:
+            whole, scale = rounded(layer.weight)
+            layer.weight.data = whole * scale
+
+    @torch.no_grad()
+    def answer(pixels, mask=None):
+        outputs = alive(pixels, torch.ones(9, 4) if mask is None else mask)
+        return dict(zip(alive.names, outputs, strict=True))
+
+    return answer
+
+
+def answered(page):
+    """Wait until the answer is that of the mirror images, too: all is at rest."""
+    page.locator("#network [data-value]").wait_for()
+
+
+def change(page, act) -> None:
+    """Do something, and wait for what it changes."""
+    value = (
+        "document.querySelector('#network [data-value]')?.removeAttribute('data-value')"
+    )
+    page.evaluate(value)
+    act()
+    answered(page)
+
+
+def choose(page, path) -> None:
+    page.locator("#network input[type=file]").set_input_files(path)
+
+
+def shown(page) -> float:
+    """The large probability."""
+    return float(page.locator("#network .large strong").inner_text().strip("<> "))
+
+
+def cell(site, facts, number=0) -> torch.Tensor:
+    """A picture of the page as the network sees it, 1×1×S×S."""
+    return load_picture(
+        site.folder / "network" / facts["pictures"][number]["file"], SIDE
+    )[:, :1]
+
+
+def test_the_logits_of_50_pictures_are_pytorchs(site, facts, page, alive):
+    page.goto(site.url)
+    page.evaluate(BEGIN)
+    pixels = torch.randint(0, 256, (50, 1, SIDE, SIDE), dtype=torch.uint8)
+    mask = torch.ones(9, 4)
+    mask[3, 1] = mask[7, 2] = 0
+    for given in (torch.ones(9, 4), mask):
+        expected = alive(pixels, given)
+        names = list(expected)[:4]
+        assert names == ["output", "head 1", "head 2", "evidence"]
+        asked = [pixels.flatten().tolist(), given.flatten().tolist(), names]
+        for name, (dims, data) in zip(names, page.evaluate(ASK, asked), strict=True):
+            found = torch.tensor(data).view(dims)
+            scale = expected[name].abs().max().item()
+            torch.testing.assert_close(found, expected[name], rtol=0, atol=1e-3 * scale)
+
+
+@pytest.mark.parametrize("side", [SIDE, 300])
+def test_a_crack_is_the_librarys(site, facts, page, side):
+    page.goto(site.url)
+    page.evaluate(BEGIN)
+    pixels = torch.randint(0, 256, (1, 1, side, side), dtype=torch.uint8)
+    draw = """([pixels, side, angle, length, width, darkness]) => {
+        const line = crack.straight(angle, length, side);
+        const covered = crack.cover(side, [line], width);
+        return [...crack.darken(Uint8Array.from(pixels), covered, darkness)];
+    }"""
+    for values in (
+        (45, 0.6, 1, 0.4),
+        (0, 0.95, 3.5, 0.95),
+        (175, 0.05, 8, 0.05),
+        (90, 0.3, 0.5, 0.6),
+    ):
+        given = [pixels.flatten().tolist(), side, *values]
+        found = torch.tensor(page.evaluate(draw, given)).view(side, side)
+        expected = draw_crack(pixels, *values)[0, 0].int()
+        assert (found - expected).abs().max() <= 1, values
+        assert (found != pixels[0, 0]).any()
+
+
+def test_evidence_is_enlarged_as_pytorch_does_it(site, facts, page):
+    page.goto(site.url)
+    page.evaluate(BEGIN)
+    for height, width in ((3, 3), (7, 7), (2, 5)):
+        small = torch.randn(height, width)
+        run = "([m, h, w]) => [...drawing.enlarge(m, h, w)]"
+        found = page.evaluate(run, [small.flatten().tolist(), height, width])
+        expected = nn.functional.interpolate(
+            small[None, None], (300, 300), mode="bilinear"
+        )
+        torch.testing.assert_close(
+            torch.tensor(found), expected.flatten(), rtol=0, atol=1e-4
+        )
+
+
+def odd_pictures(folder) -> list:
+    """Files as people have them: sides, colours, transparency, turned by a camera."""
+    random = np.random.default_rng(0)
+    smooth = random.integers(0, 256, (9, 13, 4), dtype=np.uint8)
+    image = Image.fromarray(smooth, "RGBA").resize((201, 130), Image.Resampling.BICUBIC)
+    paths = [folder / name for name in ("a.png", "b.png", "c.jpg", "d.webp")]
+    image.save(paths[0])
+    image.convert("L").crop((0, 0, 40, 129)).save(paths[1])
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    image.convert("RGB").save(paths[2], exif=turned, quality=95, subsampling=0)
+    image.convert("RGB").save(paths[3], lossless=True)
+    return paths
+
+
+def test_a_picture_of_ones_own_is_read_as_the_library_reads_it(
+    site, facts, awake, tiny_run, tmp_path
+):
+    awake.evaluate(BEGIN)
+    read = """async ([bytes, size]) => {
+        const square = await picture.read(new Blob([Uint8Array.from(bytes)]));
+        return [1, 3].map((channels) => [...picture.shrink(square, size, channels)]);
+    }"""
+    for path in odd_pictures(tmp_path):
+        grey, colour = awake.evaluate(read, [list(path.read_bytes()), SIDE])
+        expected = load_picture(path, SIDE)[0].int()
+        # Decoders of JPEG may round differently.
+        most = 3 if path.suffix == ".jpg" else 1
+        found = torch.tensor(colour).view(3, SIDE, SIDE)
+        assert (found - expected).abs().max() <= most, path
+        mean = torch.tensor(grey).view(SIDE, SIDE)
+        assert (mean - expected.float().mean(0)).abs().max() <= most + 0.51, path
+        # And what the page then says is what `inception predict` says.
+        change(awake, lambda path=path: choose(awake, path))
+        assert path.name in awake.get_by_role("status").first.inner_text()
+        said = float(awake.locator("#network [data-value]").get_attribute("data-value"))
+        (expected_mean,) = tiny_run.predict(path)
+        assert said == pytest.approx(expected_mean[1].item(), abs=0.03)
+
+
+def test_a_file_that_is_no_picture_gets_a_sentence(facts, awake, tmp_path):
+    path = tmp_path / "letter.png"
+    path.write_text("Dear network")
+    before = shown(awake)
+    choose(awake, path)
+    said = awake.locator("#network .line")
+    awake.wait_for_function(
+        "document.querySelector('#network .line').textContent.includes('letter.png')"
+    )
+    assert re.fullmatch(r"letter\.png can't be read .*\.", said.inner_text())
+    assert shown(awake) == before
+
+
+def test_the_keyboard_alone_breaks_a_cell_and_switches_a_branch_off(
+    site, facts, awake, alive
+):
+    pixels = cell(site, facts)
+    assert shown(awake) == pytest.approx(
+        alive(pixels)["output"].softmax(1)[0, 1].item(), abs=0.006
+    )
+    angle = awake.get_by_role("slider", name="angle")
+    tab_to(awake, angle)
+    change(awake, lambda: awake.keyboard.press("ArrowRight"))
+    cracked = draw_crack(pixels, 50, 0.6, 1, 0.2)
+    assert shown(awake) == pytest.approx(
+        alive(cracked)["output"].softmax(1)[0, 1].item(), abs=0.02
+    )
+    assert "with a crack" in awake.locator("#network .line").inner_text()
+
+    # To the board by Tab, then right and down by arrows: 3b, its 3×3 branch.
+    tab_to(awake, awake.get_by_role("button", name="show what is in 3a"))
+    for key in ("ArrowRight", "ArrowDown", "ArrowDown"):
+        awake.keyboard.press(key)
+    branch = awake.get_by_role("button", name="3b, 3×3 branch")
+    assert branch.evaluate("e => e === document.activeElement")
+    change(awake, lambda: awake.keyboard.press("Enter"))
+    assert branch.get_attribute("aria-pressed") == "false"
+    mask = torch.ones(9, 4)
+    mask[1, 1] = 0
+    expected = alive(cracked, mask)["output"].softmax(1)[0, 1].item()
+    assert shown(awake) == pytest.approx(expected, abs=0.02)
+    assert "1 of 36 branches off" in awake.locator("#network .line").inner_text()
+    change(awake, lambda: awake.keyboard.press("Enter"))
+    assert branch.get_attribute("aria-pressed") == "true"
+
+    # A module's maps: its first channel shows on the picture what it sees.
+    awake.keyboard.press("ArrowUp")
+    awake.keyboard.press("ArrowUp")
+    change(awake, lambda: awake.keyboard.press("Enter"))
+    channels = awake.locator("#network .insides button")
+    assert channels.count() == 24
+    assert "of 3b 1×1" in channels.first.get_attribute("aria-label")
+    before = awake.locator("#network .drawable").evaluate("c => c.toDataURL()")
+    tab_to(awake, channels.first)
+    awake.keyboard.press("Enter")
+    after = awake.locator("#network .drawable").evaluate("c => c.toDataURL()")
+    assert before != after
+
+
+def test_each_branch_is_tried_alone(site, facts, awake, alive):
+    awake.get_by_role("button", name="Try each alone").click()
+    notes = awake.locator("#network [data-note]")
+    awake.wait_for_function(
+        "document.querySelectorAll('#network [data-note]').length === 36"
+    )
+    pixels = cell(site, facts)
+    before = alive(pixels)["output"].softmax(1)[0, 1].item()
+    found = notes.evaluate_all("all => all.map(e => [e.ariaLabel, e.dataset.note])")
+    changes = []
+    for label, note in found:
+        module, branch = re.match(r"(\w+), (\S+) branch", label).groups()
+        mask = torch.ones(9, 4)
+        mask[MODULES.index(module), list(BRANCHES.values()).index(branch)] = 0
+        after = alive(pixels, mask)["output"].softmax(1)[0, 1].item()
+        changes.append(100 * (after - before))
+        assert float(note.replace("−", "-")) == pytest.approx(changes[-1], abs=1.5)
+    assert max(map(abs, changes)) > 5
+    awake.wait_for_function(
+        "document.querySelector('#network .line').textContent.startsWith('Most')"
+    )
+    # What is done next makes them untrue: they go.
+    change(awake, awake.get_by_role("button", name="Straight crack").click)
+    assert notes.count() == 0
+
+
+def test_a_stroke_by_hand_darkens_the_picture_where_it_goes(facts, awake):
+    canvas = awake.locator("#network .drawable")
+    canvas.scroll_into_view_if_needed()
+    mean = """canvas => {
+        const { data } = canvas.getContext("2d").getImageData(60, 145, 150, 10);
+        return data.reduce((sum, one) => sum + one, 0) / data.length;
+    }"""
+    before = canvas.evaluate(mean)
+    box = canvas.bounding_box()
+
+    def stroke():
+        y = box["y"] + box["height"] / 2
+        awake.mouse.move(box["x"] + 0.2 * box["width"], y)
+        awake.mouse.down()
+        awake.mouse.move(box["x"] + 0.7 * box["width"], y, steps=8)
+        awake.mouse.up()
+
+    change(awake, stroke)
+    assert canvas.evaluate(mean) < before - 5
+    change(awake, awake.get_by_role("button", name="Remove cracks").click)
+    assert canvas.evaluate(mean) == before
+
+
+def test_axe_finds_nothing_serious_once_it_is_awake(facts, awake):
+    awake.evaluate(AXE_SCRIPT)
+    awake.add_style_tag(content="* { transition: none !important }")
+    found = []
+    for scheme in ("light", "dark"):
+        awake.emulate_media(color_scheme=scheme)
+        for size in (DESKTOP, PHONE):
+            awake.set_viewport_size(size)
+            awake.wait_for_timeout(200)  # until all is in place
+            found += faults(awake) + low_contrasts(awake)
+    assert found == []
+    width = awake.evaluate("document.scrollingElement.scrollWidth")
+    assert width <= PHONE["width"]
+
+
+def test_on_a_phone_it_waits_to_be_asked(site, facts, browser):
+    context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    heard = listen(page)
+    page.goto(site.url)
+    wake = page.get_by_role("button", name="Wake the network")
+    wake.wait_for()
+    page.wait_for_timeout(500)
+    assert not any(url.endswith((".wasm", ".onnx")) for url in heard.requests)
+    wake.click()
+    page.locator("#network .bar").first.wait_for(timeout=60_000)
+    answered(page)
+    assert heard.errors == [] and heard.outside(site) == []
+    context.close()
+
+
+def test_a_browser_without_webassembly_gets_a_sentence(site, facts, page):
+    page.add_init_script("delete globalThis.WebAssembly")
+    page.goto(site.url)
+    said = page.locator("#network", has_text="This browser has no WebAssembly")
+    said.wait_for()
+    assert page.locator("#network button").count() == 0
+
+
+def test_a_download_that_fails_can_be_tried_again(site, facts, browser):
+    page = browser.new_page()
+    page.route("**/network.onnx", lambda route: route.abort())
+    page.goto(site.url)
+    page.locator("#network", has_text="could not be woken").wait_for(timeout=60_000)
+    page.unroute("**/network.onnx")
+    page.get_by_role("button", name="Wake the network").click()
+    page.locator("#network .bar").first.wait_for(timeout=60_000)
+    page.close()
+
+
+def test_the_page_is_light_without_its_network(site, facts, browser):
+    context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    sizes = []
+    page.on("response", lambda answer: sizes.append(len(answer.body())))
+    page.goto(site.url, wait_until="networkidle")
+    print(f"the page without its network: {sum(sizes) / 1e3:.0f} kB")
+    assert 50_000 < sum(sizes) < 500_000
+    context.close()
+    files = (site.folder / "network").iterdir()
+    assert sum(file.stat().st_size for file in files) < 25_500_000
+
+
+def test_how_long_an_answer_takes(facts, awake):
+    """Printed, not judged: other work on the machine counts, too."""
+    times = []
+    angle = awake.get_by_role("slider", name="angle")
+    for _ in range(9):
+        change(awake, lambda: angle.press("ArrowRight"))
+        times.append(int(awake.locator("#network").get_attribute("data-milliseconds")))
+    print(f"from input to picture: {median(times):.0f} ms (median, {SIDE} px)")
+    assert all(time > 0 for time in times)
+
+
+def another(site, folder):
+    """A copy of the site in ``folder``, without its network."""
+    shutil.copytree(site.folder, folder, copy_function=os.link)
+    shutil.rmtree(folder / "network")
+    return folder / "network"
+
+
+def test_a_run_of_any_classes_in_colour_without_heads(site, facts, browser, tmp_path):
+    torch.manual_seed(1)
+    classes = ("ant", "bee", "cat", "dog", "elk")
+    config = TrainingConfig(image_size=48, aux=False, data="nowhere")
+    run = Run(build_model(config, 5).eval(), config, classes, 0.2)
+    network = another(site, tmp_path / "site")
+    runtime = build_site.site_runtime.runtime(build_site.CACHE)
+    build_site.site_network.write(run, runtime, network)
+    (path, *_) = odd_pictures(tmp_path)
+    (expected,) = run.predict(path)
+    with served(network.parent) as other:
+        page = browser.new_page()
+        heard = listen(page)
+        page.goto(other.url)
+        said = page.locator("#network .line")
+        said.wait_for(timeout=60_000)
+        assert said.inner_text() == "Show it a picture of your own."
+        choose(page, path)
+        answered(page)
+        # The class that it finds likeliest is the one that is asked for.
+        assert page.locator("#network .bar").count() == 1
+        likeliest = page.locator("#network .answers p").first.inner_text()
+        chosen = page.locator("#network select option:checked").inner_text()
+        assert re.match(rf"Likeliest: {chosen} \S+, \w+ ", likeliest)
+        for i, name in enumerate(classes):
+            page.get_by_label("class", exact=True).select_option(name)
+            page.wait_for_function(
+                "name => document.querySelector('#network .line').textContent"
+                ".includes(`: ${name} `)",
+                arg=name,
+            )
+            mean = page.locator("#network [data-value]").get_attribute("data-value")
+            assert float(mean) == pytest.approx(expected[i].item(), abs=0.03)
+        assert heard.errors == [] and heard.outside(other) == []
+        page.close()
+
+
+def test_a_site_without_npm_says_so(
+    site, browser, tiny_run, tmp_path, monkeypatch, capsys
+):
+    network = another(site, tmp_path / "site")
+    monkeypatch.setenv("PATH", os.path.dirname(sys.executable))
+    build_site.write_network(None, network, cache=tmp_path / "cache")
+    printed = capsys.readouterr().out
+    assert printed == "The landing page has no live network: npm is not installed.\n"
+    with served(network.parent) as bare:
+        page = browser.new_page()
+        heard = listen(page)
+        page.goto(bare.url)
+        said = page.locator("#network p", has_text="without its network")
+        said.wait_for()
+        assert "npm is not installed" in said.inner_text()
+        assert heard.errors == [] and heard.outside(bare) == []
+        page.close()
