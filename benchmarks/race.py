@@ -13,7 +13,6 @@ the same seed. Nothing is chosen by what comes out.
 """
 
 import argparse
-import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
@@ -32,6 +31,7 @@ from inception_lib.analysis.speed import interleaved, training_step
 from inception_lib.model.device import pick_precision
 from inception_lib.teaching.lessons.nb10 import RECIPE, race_split, train_racer
 from inception_lib.training import metrics, solar_cells
+from inception_lib.training.checkpoint import read_tensors, write_tensors
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "inception_lib" / "teaching" / "data"
@@ -49,7 +49,7 @@ class Job(NamedTuple):
     @property
     def file(self) -> Path:
         name = self.form.replace(" ", "_").replace("×", "x")
-        return ROOT / "runs" / "race" / f"{self.seed}_{name}_{self.epochs}.pt"
+        return ROOT / "runs" / "race" / f"{self.seed}_{name}_{self.epochs}.safetensors"
 
 
 def all_jobs() -> list[Job]:
@@ -74,9 +74,7 @@ def run(job: Job) -> str:
     trained = train_racer(job.form, sets.train, config, progress=None)
     answers = {name: trained.predict(getattr(sets, name)) for name in SETS}
     job.file.parent.mkdir(parents=True, exist_ok=True)
-    part = job.file.with_suffix(".part")
-    torch.save(answers | {"machine": machine()}, part)
-    os.replace(part, job.file)
+    write_tensors(job.file, answers, {"machine": machine()})
     right = [metrics.scores(answers[s], getattr(sets, s).labels) for s in SETS]
     accuracies = " ".join(f"{r['accuracy']:.3f} {r['roc_auc']:.3f}" for r in right)
     return f"{job.seed} {job.form}, {job.epochs} epochs: {accuracies}"
@@ -89,7 +87,8 @@ def rows() -> Iterator[dict]:
         if not (job.file.exists() and first.file.exists()):
             continue
         labels_of = labels(job.seed)
-        kept, rival = torch.load(job.file), torch.load(first.file)
+        kept, info = read_tensors(job.file)
+        rival, _ = read_tensors(first.file)
         row: dict = {"seed": job.seed, "form": job.form, "epochs": job.epochs}
         for name in SETS:
             truth = labels_of[name]
@@ -104,7 +103,7 @@ def rows() -> Iterator[dict]:
                 f"{name}_only_it": int((right & ~theirs).sum()),
                 f"{name}_only_inception": int((theirs & ~right).sum()),
             }
-        yield row | {"machine": kept["machine"]}
+        yield row | {"machine": info["machine"]}
 
 
 @cache

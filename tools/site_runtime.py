@@ -38,8 +38,8 @@ def runtime(cache: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as place:
             unpack(fetch(npm, Path(place)), Path(place))
-            for source, target in FILES.items():  # whole or not at all
-                Path(place, "package", source).replace(folder / target)
+            for name in FILES.values():  # whole or not at all
+                Path(place, name).replace(folder / name)
     return folder
 
 
@@ -61,5 +61,8 @@ def unpack(archive: Path, folder: Path) -> None:
             f"npm fetched another onnxruntime-web {VERSION} than the one known here"
         )
     with tarfile.open(archive) as tar:
-        for name in FILES:
-            tar.extract(f"package/{name}", folder, filter="data")
+        for name, target in FILES.items():
+            member = tar.extractfile(f"package/{name}")
+            if member is None:
+                raise NoRuntimeError(f"onnxruntime-web {VERSION} has no {name}")
+            (folder / target).write_bytes(member.read())
