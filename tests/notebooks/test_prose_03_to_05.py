@@ -210,7 +210,6 @@ CASES: prose.Cases = {
             {0: "none"}[rows_that_fit(1000)],
             len(ROWS),
         ),
-        "within one K: {} of 12": lambda: rows_that_fit(1024),
         "{} of 12 numbers for the operations, {} of 12 for the parameters": lambda: (
             operations_that_fit(),
             rows_that_fit(1024),
