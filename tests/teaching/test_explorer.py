@@ -11,14 +11,6 @@ from inception_lib.teaching.explorer import explorer as explore
 from inception_lib.teaching.lessons import nb01, nb03, nb07, nb08
 
 
-def test_a_moved_slider_draws_anew_and_its_box_follows():
-    explorer = nb01.explore_bottleneck()
-    slider, box = parts(explorer, IntSlider)[3], parts(explorer, BoundedIntText)[3]
-    slider.value = 100
-    assert box.value == 100
-    assert "1×1 to 100 channels" in alt(explorer)
-
-
 def test_a_typed_number_moves_the_slider():
     explorer = nb01.explore_bottleneck()
     parts(explorer, BoundedIntText)[0].value = 192
