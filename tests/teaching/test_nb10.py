@@ -117,8 +117,3 @@ def test_compared_against_formulas_by_hand():
 def test_the_figure_tells_its_numbers():
     drawing = nb10.draw_race(toy_race())
     assert "b, new panels: +3.5 ± 3.0" in drawing.alt
-
-
-def test_the_explorer_draws_what_the_window_sees():
-    box = nb10.explore_defect()
-    assert 'alt="Dark marks of 9×1 pixels' in box.children[-1].value
