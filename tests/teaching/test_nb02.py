@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 from ipywidgets import IntSlider, ToggleButtons
-from torch.utils.flop_counter import FlopCounterMode
-from widgets import alt, parts, rectangles
+from widgets import alt, live, parts, rectangles
 
 from inception_lib import BranchWidths, GoogLeNet, Inception
 from inception_lib.analysis.receptive_field import inception_receptive_fields
@@ -26,12 +25,6 @@ SMALL = {
     "pool_proj": 56,
 }
 FIELDS = [name for name in SMALL if name != "map_size"]
-
-
-def live_multiply_adds(module, in_channels, side) -> int:
-    with torch.device("meta"), FlopCounterMode(display=False) as counter:
-        module.to("meta")(torch.empty(1, in_channels, side, side))
-    return counter.get_total_flops() // 2
 
 
 def boxes(figure) -> list[tuple[float, float]]:
@@ -70,8 +63,7 @@ def test_a_module_of_the_paper_is_told_as_the_network_has_it():
     model(torch.empty(1, 3, 224, 224, device="meta"))
     (given, made) = seen[0]
     _, text = nb02.draw_module(**nb02.paper_module(name))
-    count = sum(p.numel() for p in module.parameters())
-    multiply_adds = live_multiply_adds(module, given[1], given[2])
+    count, multiply_adds = live(module, given[1], given[2])
     assert f"reads {given[1]} channels on a {given[2]}×{given[2]} map" in text
     assert (
         f"In all {made[1]} channels, {count:,} parameters, "
@@ -95,7 +87,7 @@ def test_bars_are_as_long_as_the_multiply_adds():
         lengths[low] = lengths.get(low, 0) + right - left
     module = Inception(24, BranchWidths(*(SMALL[field] for field in FIELDS[1:])))
     costs = [
-        live_multiply_adds(module, 24, 7),
+        live(module, 24, 7)[1],
         49 * 24 * (8 + 9 * 32 + 25 * 48),
         49 * 24 * 9 * 144,
     ]
