@@ -31,13 +31,6 @@ FIRST_ROW = [  # by channel; by direction, its column pass and its row pass
 ]
 
 
-def as_many_numbers_as_the_image():
-    """The channels and the side of what the stem puts out."""
-    channels, side = costs.module_inputs()["3a"]
-    assert channels * side**2 == 3 * 224**2
-    return channels, side
-
-
 def convolutions():
     """Their number in GoogLeNet without heads, and what they cost."""
     count = sum(len(parts) for name, parts in PARTS.items() if name != "linear")
