@@ -44,13 +44,6 @@ def test_the_first_and_the_last_page_are_reached(percent, pages):
     assert fig.get_suptitle() == f"poly, experts say 2/3: {pages} of 50"
 
 
-def test_few_cells_are_no_error_and_none_is_said():
-    data = solar_cells().subset([0, 1])  # two monocrystalline cells
-    assert len(pictures(nb06.draw_page(data, "1", "mono", 50)[0])) == 2
-    with pytest.raises(ValueError, match="no poly cell with probability 1"):
-        nb06.draw_page(data, "1", "poly", 50)
-
-
 def test_the_counts_are_the_published_ones():
     fig, _ = nb06.draw_counts(solar_cells())
     widths = [bar.get_width() for bar in rectangles(fig.axes[0])]
