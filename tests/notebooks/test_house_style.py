@@ -34,10 +34,6 @@ def notebook(request) -> Notebook:
     return Notebook(request.param)
 
 
-def test_there_are_notebooks():
-    assert (FOLDER / "00_start_here.ipynb").exists()
-
-
 def test_it_was_executed_from_the_first_cell_to_the_last(notebook):
     counts = [cell["execution_count"] for cell in notebook.code]
     assert counts == list(range(1, len(counts) + 1))
