@@ -1,7 +1,7 @@
 # make lab        open the notebooks in JupyterLab
 # make test       check everything: style, types, library, notebooks (trainings cut to
 #                 a few steps; make notebooks trains them in full), browser
-# make test-slow  run the longer notebooks twice, then out of order, in a closed folder
+# make test-slow  run every cell of the longer notebooks twice in one kernel
 # make notebooks  execute the notebooks in place, or one: NOTEBOOK=05_googlenet
 # make site       the website in build/site, with the network of runs/mine, of RUN=…, or
 #                 one that is trained for it; SITE_REPOSITORY=owner/name adds Binder, Colab

@@ -1,4 +1,4 @@
-"""Notebooks as they are treated: twice, out of order, in odd places."""
+"""Notebooks as they are treated: twice, out of order, interrupted, in odd places."""
 
 import os
 import random
@@ -7,14 +7,22 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from time import monotonic
+from signal import SIGINT
+from threading import Thread
+from time import monotonic, sleep
 
+import pandas as pd
 import pytest
-from checked_outputs import LONG, code, compared, read, shown
+from checked_outputs import LONG, NOTEBOOKS, code, compared, needing, read, shown
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
+
+from inception_lib.teaching import trained
+from inception_lib.training import Run, save_run
+from inception_lib.training.run import build_model
 
 TIMEOUT = 300  # seconds for a cell
 # Containers run as root, whom no permission stops. Without these two capabilities it is
@@ -69,8 +77,11 @@ def failures(outputs: list) -> list:
     return [output for output in outputs if output[0] == "error"]
 
 
-# Notebooks of a few seconds; `make test-slow` does the same with the others.
+# Notebooks of a few seconds: all run twice, then what takes no time a third time.
 QUICK = ("00_start_here", "01_bottleneck", "02_inception_module", "05_googlenet")
+# The others are run once, without the cells that train or measure for up to a minute,
+# and without those that need them; then what takes no time is run again. `make
+# test-slow` runs all cells of all of these twice.
 # Says which of two numbers is larger, and other cells set both anew.
 DEPENDS_ON_ORDER = {"01-rivals-verdict"}
 
@@ -82,42 +93,6 @@ def closed(tmp_path) -> Path:
     folder.mkdir()
     folder.chmod(0o555)
     return folder
-
-
-@pytest.fixture(scope="module")
-def decimal_comma(tmp_path_factory) -> tuple[dict[str, str], str]:
-    """A German locale, where 1.5 is written 1,5; made here, as few machines have it.
-
-    What a kernel must know to find it, and its name.
-    """
-    folder = tmp_path_factory.mktemp("locales")
-    make = ["localedef", "-i", "de_DE", "-f", "UTF-8", str(folder / "de_DE.UTF-8")]
-    if not shutil.which(make[0]):
-        return {}, "C"
-    done = subprocess.run(make, capture_output=True)
-    if done.returncode or not (folder / "de_DE.UTF-8").exists():
-        return {}, "C"
-    return {"LOCPATH": str(folder)}, "de_DE.UTF-8"
-
-
-def check_the_place(run: Cell) -> None:
-    """That the folder is closed, and nothing but ASCII known, indeed."""
-    assert "PermissionError" in str(run(new_code_cell("open('a', 'w')")))
-    encoding = "import locale; print(locale.getencoding().lower())"
-    [(_, answer)] = run(new_code_cell(encoding))
-    assert answer.strip() in ("ansi_x3.4-1968", "us-ascii", "ascii", "646")
-
-
-def speak_german(run: Cell, name: str) -> None:
-    code = f"import locale; locale.setlocale(locale.LC_ALL, {name!r}); f'{{1.5:n}}'"
-    assert ("'1.5'" if name == "C" else "'1,5'") in str(run(new_code_cell(code)))
-
-
-def takes_no_time(run: Cell, cell: NotebookNode) -> bool:
-    """Run the cell, which must work."""
-    start = monotonic()
-    assert failures(run(cell)) == [], cell.id
-    return monotonic() - start < 1
 
 
 def run_again(run: Cell, cells: list[NotebookNode]) -> dict[str, list]:
@@ -135,26 +110,148 @@ def run_again(run: Cell, cells: list[NotebookNode]) -> dict[str, list]:
     return worked
 
 
-SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in [*LONG, "07_training"]]
+def takes_no_time(run: Cell, cell: NotebookNode) -> bool:
+    """Run the cell, which must work."""
+    start = monotonic()
+    assert failures(run(cell)) == [], cell.id
+    return monotonic() - start < 1
 
 
-@pytest.mark.parametrize("name", [*QUICK, *SLOW])
-def test_twice_and_out_of_order_in_a_closed_folder(name, closed, decimal_comma):
-    """First in ASCII, then with a decimal comma, at last what takes no time, in a
-    random order.
-    """
+@pytest.mark.parametrize("name", QUICK)
+def test_twice_and_out_of_order_in_a_closed_folder_in_ascii(name, closed):
     notebook = read(name)
     cells = code(notebook)
-    found, german = decimal_comma
-    with kernel(notebook, closed, ASCII | found) as run:
-        check_the_place(run)
+    with kernel(notebook, closed, ASCII) as run:
         for _ in range(2):
             quick = [cell for cell in cells if takes_no_time(run, cell)]
             twice = compared(cells)
             assert twice == compared(code(read(name)))
-            speak_german(run, german)
         again = run_again(run, quick)
-    if name in QUICK:
-        for cell in (twice.keys() & again.keys()) - DEPENDS_ON_ORDER:
-            assert again[cell] == twice[cell], cell
+    for name in (twice.keys() & again.keys()) - DEPENDS_ON_ORDER:
+        assert again[name] == twice[name], name
     assert list(closed.iterdir()) == []
+
+
+@pytest.fixture
+def looked_into(closed) -> None:
+    """What 08 and 09 look into, where they look for it; untrained, to save time."""
+    names, history = ("functional", "defective"), pd.DataFrame({"epoch": [1]})
+    config = replace(trained.QUICK, image_size=64)
+    run = Run(build_model(config, 2).eval(), config, names, 0.17, history)
+    save_run(run, closed.parent / "runs" / "quick-fast")
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_once_and_out_of_order_in_a_closed_folder_in_ascii(name, closed, looked_into):
+    notebook = read(name)
+    left_out = needing(code(notebook), LONG[name])
+    cells = [cell for cell in code(notebook) if cell.id not in left_out]
+    assert LONG[name] <= left_out and len(cells) > len(code(notebook)) / 2
+    with kernel(notebook, closed, ASCII) as run:
+        quick = [cell for cell in cells if takes_no_time(run, cell)]
+        committed = compared(code(read(name)))
+        for cell_id, outputs in compared(cells).items():
+            assert outputs == committed[cell_id], cell_id
+        run_again(run, quick)
+    assert list(closed.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*LONG, "07_training"])
+def test_every_cell_twice_in_one_kernel(name, tmp_path):
+    notebook = read(name)
+    cells = code(notebook)
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    with kernel(notebook, folder) as run:
+        for _ in range(2):
+            for cell in cells:
+                assert failures(run(cell)) == [], cell.id
+            assert compared(cells) == compared(code(read(name)))
+
+
+@pytest.fixture(scope="module")
+def decimal_comma(tmp_path_factory) -> dict[str, str]:
+    """A German locale, where 1.5 is written 1,5; made here, as few machines have it."""
+    folder = tmp_path_factory.mktemp("locales")
+    make = ["localedef", "-i", "de_DE", "-f", "UTF-8", str(folder / "de_DE.UTF-8")]
+    if not shutil.which(make[0]):
+        return {"LC_ALL": "C"}
+    done = subprocess.run(make, capture_output=True)
+    if done.returncode or not (folder / "de_DE.UTF-8").exists():
+        return {"LC_ALL": "C"}
+    return {"LC_ALL": "de_DE.UTF-8", "LOCPATH": str(folder)}
+
+
+def test_run_all_gives_the_same_with_a_decimal_comma(tmp_path, decimal_comma):
+    name = "02_inception_module"
+    german = "import locale; locale.setlocale(locale.LC_ALL, ''); f'{1.5:n}'"
+    comma = "'1,5'" if "LOCPATH" in decimal_comma else "'1.5'"
+    notebook = read(name)
+    cells = code(notebook)
+    with kernel(notebook, tmp_path, decimal_comma) as run:
+        assert comma in str(run(new_code_cell(german)))
+        for cell in cells:
+            assert failures(run(cell)) == [], cell.id
+    assert compared(cells) == compared(code(read(name)))
+
+
+def test_the_closed_folder_is_closed_indeed(closed):
+    notebook = read("00_start_here")
+    with kernel(notebook, closed, ASCII) as run:
+        assert "PermissionError" in str(run(new_code_cell("open('a', 'w')")))
+        encoding = "import locale; print(locale.getencoding().lower())"
+        [(_, answer)] = run(new_code_cell(encoding))
+    assert answer.strip() in ("ansi_x3.4-1968", "us-ascii", "ascii", "646")
+
+
+TINY = """
+import tempfile
+from pathlib import Path
+from inception_lib.teaching.live import LiveTraining
+from inception_lib.training import TrainingConfig, fit, solar_cells
+cells = solar_cells(64)
+train, validation = cells.subset(range(0, 640, 40)), cells.subset(range(20, 660, 40))
+options = {"image_size": 64, "batch_size": 8, "precision": "float32", "grow": False}
+config = TrainingConfig(epochs=10_000, **options)
+model = None
+checkpoint = Path(tempfile.mkdtemp()) / "checkpoint.safetensors"
+"""
+GO_ON = """
+def stop(history):
+    if len(history) == epochs + 1:
+        raise KeyboardInterrupt
+epochs = len(run.history)
+more = fit(train, validation, config, progress=None, on_epoch=stop,
+           checkpoint=checkpoint, resume=True)
+print(run.interrupted, tuple(run.predict(validation).shape), epochs >= 1)
+print(list(more.history["epoch"]) == list(range(1, epochs + 2)))
+"""
+
+
+def test_an_interrupted_training_leaves_a_model_and_can_go_on(monkeypatch):
+    """The cell of 07, with little data, a checkpoint, and epochs without an end."""
+    monkeypatch.delenv("PYTHONSTARTUP")
+    notebook = read("07_training")
+    (cell,) = [cell for cell in code(notebook) if cell.id == "07-fit"]
+    cell.source = cell.source.replace("live.draw", "live.draw, checkpoint=checkpoint")
+    cell.outputs = []
+    with kernel(notebook, NOTEBOOKS) as run:
+        assert run(new_code_cell(TINY)) == []
+        [(_, number)] = run(new_code_cell("import os; print(os.getpid())"))
+        reader = Thread(target=interrupt_at_a_picture, args=(cell, int(number)))
+        reader.start()
+        assert failures(run(cell)) == []
+        reader.join()
+        said = "True (16, 2) True\nTrue\n"
+        assert run(new_code_cell(GO_ON)) == [("stdout", said)]
+
+
+def interrupt_at_a_picture(cell: NotebookNode, process: int) -> None:
+    """What Kernel → Interrupt sends, as soon as the cell shows the curves."""
+    end = monotonic() + TIMEOUT
+    while not any("image/png" in output.get("data", {}) for output in cell.outputs):
+        if monotonic() > end:
+            return
+        sleep(0.1)
+    os.kill(process, SIGINT)
