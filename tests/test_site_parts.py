@@ -35,6 +35,7 @@ def test_formulas_become_mathml_and_code_is_left_alone():
 @pytest.mark.parametrize(
     "call, shown",
     [
+        ("nb01.explore_bottleneck()", 'data-kind="bottleneck"'),
         ('nb02.explore_module("3b")', 'data-kind="module" data-start="3b"'),
         ("nb04.explore_heads(measured)", "alive in JupyterLab"),
     ],
