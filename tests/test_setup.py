@@ -6,7 +6,6 @@ import runpy
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import packages_distributions
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -60,49 +59,6 @@ def test_conda_asks_for_the_same():
     *pip, package = pip["pip"]
     assert package == "-e ."
     assert {r.name: r.specifier for r in map(Requirement, pip)} == from_pip
-
-
-def test_every_import_is_a_dependency():
-    """And one of the right group: the library needs nothing from the tests' group."""
-    groups = project()["optional-dependencies"]
-    library = project()["dependencies"] + groups["train"] + groups["lab"]
-    everything = library + groups["test"]
-    owners = packages_distributions()
-    scripts = {
-        path.stem
-        for folder in ("benchmarks", "examples", "tools")
-        for path in (ROOT / folder).rglob("*.py")
-    }
-    folders = {name: library for name in ("inception_lib", "benchmarks", "examples")}
-    folders["tests"] = everything
-    for folder, lines in folders.items():
-        declared = {canonicalize_name(Requirement(line).name) for line in lines}
-        local = {path.stem for path in (ROOT / folder).rglob("*.py")} | scripts
-        for path in (ROOT / folder).rglob("*.py"):
-            for name in imported(path) - local - {"inception_lib"}:
-                owner = {canonicalize_name(o) for o in owners.get(name, [])}
-                assert owner & declared, f"{path.relative_to(ROOT)} imports {name}"
-
-
-def test_every_data_file_is_installed():
-    """Not only found in a clone: a wheel has it too."""
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
-    package = ROOT / "inception_lib"
-    patterns = settings["setuptools"]["package-data"]["inception_lib"]
-    installed = {path for pattern in patterns for path in package.glob(pattern)}
-    files = {path for path in package.rglob("*.*") if path.is_file()}
-    assert {path for path in files if path.suffix not in (".py", ".pyc")} <= installed
-
-
-def imported(path: Path) -> set[str]:
-    """The top-level names that a file imports, Python's own left out."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            names.add(node.module.split(".")[0])
-    return names - set(sys.stdlib_module_names)
 
 
 def make(target: str) -> str:

@@ -21,7 +21,7 @@ with torch.device("meta"):  # shapes only: nothing is drawn
     GOOGLENET = GoogLeNet(aux_logits=False)
 VIEWS = inception_receptive_fields(GOOGLENET)
 CLASSES = torchvision.models.GoogLeNet_Weights.IMAGENET1K_V1.meta["categories"]
-W3A, W3B, W4B = (GOOGLENET_WIDTHS[name] for name in ("3a", "3b", "4b"))
+W3A, W3B = (GOOGLENET_WIDTHS[name] for name in ("3a", "3b"))
 
 
 def count(model):
@@ -112,7 +112,6 @@ CASES: prose.Cases = {
         ),
     },
     "01": {
-        "puts a 1×1 to {} channels in front": lambda: W4B.ch5x5red,
         "how many of its {} places are done": lambda: (
             costs.module_inputs()["4b"][1] ** 2
         ),
@@ -126,7 +125,6 @@ CASES: prose.Cases = {
             WORDS[before_3a("maxpool")],
         ),
         "the 3×3 would have left {0}×{0}": lambda: map_behind(3, padding=0),
-        "so it gets only {} channels to read": lambda: W3A.ch5x5red,
         "1 leaves {}, and 2 makes {}": lambda: (
             map_behind(4, padding=1),
             map_behind(4, padding=2),
@@ -154,29 +152,9 @@ CASES: prose.Cases = {
             branch(W3B, "5x5", naive=True) / 1e6,
             module("3b").multiply_adds / 1e6,
         ),
-        "{0} + {0} weights instead of {1}, a saving of {2:.0f} %": lambda: (
-            3**2,
-            5**2,
-            100 - 100 * 2 * 3**2 / 5**2,
-        ),
-        "growing ({0} → {1}), and the second works at full width ({1} → {1})": lambda: (
-            W3A.ch5x5red,
-            W3A.ch5x5,
-        ),
-        "from {:.0f} % more in 3a and 4d to {:.0f} % in 4e and 5a": lambda: (
-            min(map(two_3x3, GOOGLENET_WIDTHS)) - 100,
-            two_3x3("4e") - 100,
-        ),
-        "single 3×3 saves {:.0f} %": lambda: (
-            100 - dearer("3a", (W3A.ch5x5red, W3A.ch5x5, 3))
-        ),
         "two 3×3 should stand at {:.0f} and one at {:.0f}": lambda: (
             two_3x3("3a"),
             dearer("3a", (W3A.ch5x5red, W3A.ch5x5, 3)),
-        ),
-        "One module mixes receptive fields of {} to {} pixels": lambda: (
-            VIEWS["3a"]["1x1"].smallest,
-            VIEWS["3a"]["5x5"].largest,
         ),
         "The smallest, {} pixels, are a third": lambda: VIEWS["5b"]["1x1"].smallest,
         "it has {:.0f} % fewer weights": lambda: 100 - two_3x3("3a", between=16),

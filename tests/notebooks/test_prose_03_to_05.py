@@ -31,13 +31,6 @@ FIRST_ROW = [  # by channel; by direction, its column pass and its row pass
 ]
 
 
-def as_many_numbers_as_the_image():
-    """The channels and the side of what the stem puts out."""
-    channels, side = costs.module_inputs()["3a"]
-    assert channels * side**2 == 3 * 224**2
-    return channels, side
-
-
 def convolutions():
     """Their number in GoogLeNet without heads, and what they cost."""
     count = sum(len(parts) for name, parts in PARTS.items() if name != "linear")
@@ -210,7 +203,6 @@ CASES: prose.Cases = {
             {0: "none"}[rows_that_fit(1000)],
             len(ROWS),
         ),
-        "within one K: {} of 12": lambda: rows_that_fit(1024),
         "{} of 12 numbers for the operations, {} of 12 for the parameters": lambda: (
             operations_that_fit(),
             rows_that_fit(1024),

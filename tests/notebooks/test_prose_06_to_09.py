@@ -34,47 +34,11 @@ def runs(name, column):
     return seeds.loc[seeds["run"] == name, column]
 
 
-def defaults(column):
-    """A score of the five runs of the recipe."""
-    return runs("default", column)
-
-
 def as_long_as_45_epochs():
     """The minutes of AdamW's five runs, at the pace of the first of the short runs."""
     row = results.table("time_to_accuracy").loc[0]
     assert row["optimizer"] == "AdamW"
     return row["core_minutes"] / row["epochs"] * runs("AdamW", "epochs").iloc[0]
-
-
-def recipe_above_light():
-    """The lowest and highest AUC of the recipe, if row 6 is below."""
-    aucs = defaults("validation_roc_auc")
-    assert aucs.min() > results.table("time_to_accuracy")["roc_auc"][6]
-    return aucs.min(), aucs.max()
-
-
-def long_runs_differ():
-    """Whether long runs differ by more than the test set's standard error."""
-    scores = results.summary("seeds")["test_accuracy", "mean"]
-    error = metrics.standard_error(scores["longer"], prose.sets()[2])
-    others = {"long": "longer", "final": "longer"}
-    others |= {f"{run} at 128 px": run for run in ("final", "longer")}
-    most = max(abs(scores[one] - scores[other]) for one, other in others.items())
-    return "less" if most < error else "more"
-
-
-def larger_images_ahead():
-    """How often larger images were ahead of smaller ones by both scores."""
-    scores = results.summary("seeds").xs("mean", axis=1, level=1)
-    runs = ("final", "longer")
-    ahead = [(scores.loc[r] > scores.loc[f"{r} at 128 px"]).all() for r in runs]
-    return {2: "both times"}[sum(ahead)]
-
-
-def passes():
-    """How often one run passes over its images for once that the other does."""
-    epochs = results.table("seeds").set_index("run")["epochs"]
-    return {1.8: "nearly twice"}[round(epochs["longer"] / epochs["final"], 1)]
 
 
 def after_3_epochs():
@@ -107,16 +71,6 @@ def ahead(split):
         for start in (r"split \| default minus", rf"{split} \| HOG \+ SVM")
     )
     return row[header.index("difference")], row[header.index("by block")]
-
-
-def falls():
-    """By how many points the network and the SVM fall on new panels."""
-    words = ["none", "one", "two", "three", "four", "five", "six", "seven"]
-    lost = []
-    for recipe in ("default", "HOG + SVM"):
-        random, panels = on_splits(recipe)
-        lost += [words[round(100 * d)] for d in random - panels]
-    return tuple(lost)
 
 
 @cache
@@ -165,7 +119,6 @@ CASES: prose.Cases = {
         "in each square of {}×{}": lambda: baseline.HOG["pixels_per_cell"],
         "in which of {} directions": lambda: baseline.HOG["orientations"],
         "that makes {:,} numbers per cell": lambda: baseline.HOG_FEATURES,
-        "2,624 cells of 44 panels are about {} each": lambda: round(2624 / 44),
         "{} the test set.": lambda: ["", "About", "About twice"][
             round(0.85 * 0.15 / 0.01**2 / prose.sets()[2])
         ],
@@ -205,15 +158,8 @@ CASES: prose.Cases = {
             if grown()[epoch] > grown()[epoch - 1]
         ),
         'below what "always functional" gets ({:.2f} on these splits)': majority,
-        "loses {} points of accuracy and {} of AUC, the SVM nearly {} and {}": falls,
         "it is ahead of HOG + SVM by {} ± {}": lambda: ahead("whole panels"),
         "on random splits by {} ± {}": lambda: ahead("random"),
-        "sees a {} more images": lambda: {3: "third"}[
-            prose.sets()[0] / prose.sets()[1]
-        ],
-        "*longer* passes over its own {} as often": passes,
-        "were ahead of smaller ones {}, by both scores": larger_images_ahead,
-        "*final* and *longer* differ by {} than a standard error": long_runs_differ,
     },
     "08": {
         "{} epochs, {} of 07's, at up to {} pixels": lambda: (

@@ -40,8 +40,3 @@ CASES: prose.Cases = {
 @prose.parametrize(CASES)
 def test_the_text_states_what_is_computed(name, piece, compute):
     prose.check(name, piece, compute)
-
-
-def test_the_dreams_that_fail_are_in_4c_or_deeper():
-    failed = DREAMS[(DREAMS.reached <= 1) & (DREAMS.dreamer == "trained")].module
-    assert len(failed) == 6 and failed.min() == "4c"

@@ -1,5 +1,7 @@
 """Explorers are driven as a reader drives them, without a browser."""
 
+from functools import partial
+
 import pytest
 import torch
 from ipywidgets import BoundedIntText, IntSlider, ToggleButtons
@@ -8,15 +10,7 @@ from widgets import alt, notes, parts
 from inception_lib.teaching.drawing import Drawing, figure
 from inception_lib.teaching.explorer import Slider, check_lengths
 from inception_lib.teaching.explorer import explorer as explore
-from inception_lib.teaching.lessons import nb01, nb03, nb07, nb08
-
-
-def test_a_moved_slider_draws_anew_and_its_box_follows():
-    explorer = nb01.explore_bottleneck()
-    slider, box = parts(explorer, IntSlider)[3], parts(explorer, BoundedIntText)[3]
-    slider.value = 100
-    assert box.value == 100
-    assert "1×1 to 100 channels" in alt(explorer)
+from inception_lib.teaching.lessons import nb01, nb03, nb07, nb08, nb11
 
 
 def test_a_typed_number_moves_the_slider():
@@ -85,6 +79,7 @@ BROWSERS = {
     nb07.browse_predictions: (IMAGES, torch.rand(3, 2), torch.tensor([0, 1, 1]), NAMES),
     nb08.browse_features: (IMAGES, {"conv1": torch.zeros(3, 64, 2, 2)}, NAMES),
     nb08.browse_attributions: (IMAGES, {"trained": {"one": HEAT}}, {}, NAMES),
+    partial(nb11.explore_cracks, look=torch.aminmax): (IMAGES, NAMES),
 }
 
 

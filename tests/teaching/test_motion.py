@@ -5,7 +5,6 @@ import io
 
 import numpy as np
 import pytest
-from IPython.core.formatters import DisplayFormatter
 from PIL import Image, ImageSequence
 
 from inception_lib.teaching import motion
@@ -44,19 +43,6 @@ def test_every_picture_differs_and_the_last_one_is_the_still_and_stays(walk):
     assert np.array_equal(pictures[-1], np.asarray(still))
     pairs = zip(pictures, pictures[1:], strict=False)
     assert all((one != other).any() for one, other in pairs)
-
-
-def test_the_still_is_for_all_but_those_who_have_nothing_against_motion(walk):
-    data, metadata = DisplayFormatter().format(walk)
-    assert sorted(data) == ["image/png", "text/html", "text/plain"]
-    assert metadata["image/png"]["alt"] == ALT and data["text/plain"] == "<Motion>"
-    before, source, after = data["text/html"].partition("<source ")
-    assert before == "<picture>" and after.endswith("</picture>")
-    condition, _, rest = after.partition(">")
-    assert condition.startswith('media="(prefers-reduced-motion: no-preference)"')
-    film = base64.b64encode(walk.film).decode()
-    assert condition.endswith(f'srcset="data:image/webp;base64,{film}"')
-    assert rest.startswith(f'<img alt="{ALT}" src="data:image/png;base64,')
 
 
 def test_what_loses_nothing_is_too_large_for_noise():

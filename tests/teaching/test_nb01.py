@@ -6,21 +6,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
-from widgets import rectangles
+from widgets import live, rectangles
 
 from inception_lib.analysis import costs
 from inception_lib.teaching.lessons import nb01
 from inception_lib.teaching.motion import HELD
 
 SHAPES = [(512, 64, 5, 24, 14), (6, 5, 3, 2, 7), (8, 4, 1, 3, 1), (3, 9, 7, 5, 4)]
-
-
-def live(layer, channels, map_size):
-    """Weights and multiply-adds, counted while the layer runs."""
-    with torch.device("meta"), FlopCounterMode(display=False) as counter:
-        layer.to("meta")(torch.empty(1, channels, map_size, map_size))
-    return sum(p.numel() for p in layer.parameters()), counter.get_total_flops() // 2
 
 
 @pytest.mark.parametrize("c_in, c_out, k, width, map_size", SHAPES)

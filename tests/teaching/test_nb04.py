@@ -88,13 +88,6 @@ def runs(scores: dict[tuple[bool, bool], list[float]]) -> pd.DataFrame:
 HIGH, LOW = [0.90, 0.91, 0.92, 0.93, 0.94], [0.80, 0.81, 0.82, 0.83, 0.84]
 
 
-def test_the_summary_takes_the_last_epoch():
-    table = nb04.summary(runs({(True, True): HIGH, (True, False): LOW}))
-    row = table.loc[("batch norm", True)]
-    assert (row["seeds"], row["epochs"], row["accuracy"]) == (5, 2, 0.92)
-    assert row["roc_auc_std"] == pytest.approx(0.0158, abs=1e-3)
-
-
 def test_who_looks_more_often_needs_more():
     found = runs({(True, True): HIGH, (True, False): LOW})  # 2 of 252 deals
     assert nb04.compare(found)[0].endswith("2 of 252 deals: hardly chance")

@@ -168,8 +168,7 @@ def sum_of_ones() -> None:
 def test_measuring_gives_every_combination_that_the_processor_has(native, monkeypatch):
     monkeypatch.setattr(nb07, "pick_precision", lambda *_: (native, "as pretended"))
     monkeypatch.setattr(nb07, "peak_flops", lambda dtype: 1e12)
-    if native == "bfloat16":  # slow where it is emulated
-        monkeypatch.setattr(nb07, "training_step", lambda *_, **__: sum_of_ones)
+    monkeypatch.setattr(nb07, "training_step", lambda *_, **__: sum_of_ones)
     measured = nb07.measure_speed(image_size=64, rounds=1)
     expected = MEASURED[MEASURED["precision"].isin(["float32", native])]
     both = ["layout", "precision"]

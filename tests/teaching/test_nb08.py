@@ -76,9 +76,15 @@ def test_maps_that_are_zero_are_counted():
     assert "3 of the maps are zero" in nb08.draw_features(IMAGES[0], maps, "3a", "a")[1]
 
 
-def test_the_squares_are_drawn_where_the_place_is():
+@pytest.fixture(scope="module")
+def seen():
+    """What each stage sees of the image, and where its first place looks."""
     model = GoogLeNet(aux_logits=False)
-    fields, firsts = receptive_fields(model), first_centres(model)
+    return receptive_fields(model), first_centres(model)
+
+
+def test_the_squares_are_drawn_where_the_place_is(seen):
+    fields, firsts = seen
     fig, text = nb08.draw_receptive_fields(
         IMAGES[0], fields["3a"], firsts["3a"], "3a", "corner"
     )
@@ -91,31 +97,20 @@ def test_the_squares_are_drawn_where_the_place_is():
     assert (one, other) == ((0, (5, 5)), (5, (5, 5)))
 
 
-@pytest.mark.parametrize("place", ["corner", "off centre", "middle"])
-@pytest.mark.parametrize("stage", ["conv1", "3b", "4a", "4e", "5b"])
-def test_the_whole_image_and_all_edges_are_in_the_picture(place, stage):
-    model = GoogLeNet(aux_logits=False)
-    image = torch.zeros(1, 96, 96).byte()
-    field, first = receptive_fields(model)[stage], first_centres(model)[stage]
-    ax = nb08.draw_receptive_fields(image, field, first, stage, place)[0].axes[0]
-    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
-    boxes = [(-0.5, -0.5, 96), *((*p.get_xy(), p.get_width()) for p in rectangles(ax))]
-    assert len(boxes) == 1 + len(field)
-    for x, y, side in boxes:
-        assert left < x and x + side < right and top < y and y + side < bottom
-
-
-@pytest.mark.parametrize("size", [64, 96, 224])
-def test_the_places_are_three_different_ones(size):
-    model = GoogLeNet(aux_logits=False)
-    image = torch.zeros(1, size, size).byte()
-    for stage in ("4a", "5b"):
-        field, first = receptive_fields(model)[stage], first_centres(model)[stage]
-        drawn = [
-            nb08.draw_receptive_fields(image, field, first, stage, place)[0].axes[0]
-            for place in ("corner", "off centre", "middle")
-        ]
-        assert len({rectangles(ax)[0].get_xy() for ax in drawn}) == 3
+@pytest.mark.parametrize("size", [64, 224])
+@pytest.mark.parametrize("stage", ["conv1", "4a", "5b"])
+def test_three_different_places_with_all_edges_are_in_the_picture(seen, stage, size):
+    field, first = (found[stage] for found in seen)
+    image, places = torch.zeros(1, size, size).byte(), set()
+    for place in ("corner", "off centre", "middle"):
+        ax = nb08.draw_receptive_fields(image, field, first, stage, place)[0].axes[0]
+        (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+        drawn = [(*p.get_xy(), p.get_width()) for p in rectangles(ax)]
+        assert len(drawn) == len(field)
+        for x, y, side in [(-0.5, -0.5, size), *drawn]:
+            assert left < x and x + side < right and top < y and y + side < bottom
+        places.add(drawn[0])
+    assert len(places) == 3
 
 
 def test_the_check_stands_beside_the_map():
@@ -177,8 +172,8 @@ def test_the_share_inside_a_square():
     assert nb08.share_inside(moved, 4.5, 4) == pytest.approx(0.16)
 
 
-def test_reach_tells_the_sides():
-    fields = receptive_fields(GoogLeNet(aux_logits=False))["3a"]
+def test_reach_tells_the_sides(seen):
+    fields = seen[0]["3a"]
     reaches = {branch: torch.rand(32, 32, generator=generator) for branch in fields}
     fig, text = nb08.draw_reach(reaches, fields, 15.0)
     assert "1x1: 27 pixels" in text and "5x5: 59 pixels" in text

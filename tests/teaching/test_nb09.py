@@ -45,13 +45,6 @@ def png(picture: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def test_an_uploaded_picture_is_answered(run, picture):
-    box = nb09.try_picture(run)
-    (button,), (_, note, shown) = parts(box, FileUpload), parts(box, HTML)
-    button.value = uploaded("mine.png", png(picture))
-    assert 'alt="mine.png: ' in shown.value and note.value == ""
-
-
 def test_an_upload_that_did_not_arrive_is_said(run, picture):
     box = nb09.try_picture(run)
     (button,), (hint, note, _) = parts(box, FileUpload), parts(box, HTML)
@@ -88,15 +81,6 @@ def folder(tmp_path, picture):
     (tmp_path / "below" / "c.jpg").write_bytes(png(picture[:50]))
     (tmp_path / "link.png").symlink_to(tmp_path / "b.png")
     return tmp_path
-
-
-def test_every_file_of_a_folder_gets_an_answer_or_a_reason(run, folder):
-    table = run.answer_folder(folder)
-    assert list(table.index) == ["a.png", "b.png", "below/c.jpg"]
-    assert table["problem"]["a.png"].startswith("a.png can't be used as a picture")
-    answered = table.loc[["b.png", "below/c.jpg"]]
-    assert set(answered["answer"]) <= {"no", "yes"}
-    assert answered["probability"].between(0.5, 1).all()
 
 
 def test_a_folder_is_walked_through(run, folder):
@@ -185,12 +169,6 @@ def test_a_line_goes_around_the_third_that_is_taken_away(run, monkeypatch):
         assert (line is None) == flat
         if line:
             assert line.get_paths()[0].vertices[:, 0] == pytest.approx(42, abs=1)
-
-
-def test_colour_pictures_become_grey_for_solar_cells(run):
-    colour = torch.tensor([30, 60, 90]).byte()[None, :, None, None].expand(1, 3, 80, 80)
-    fitted = run.fitted(colour)
-    assert fitted.shape == (1, 1, 64, 64) and set(fitted.unique().tolist()) == {60}
 
 
 def test_reliability_tells_its_numbers():

@@ -60,9 +60,9 @@ def test_no_cell_is_in_two_sets_and_no_new_panel_was_seen():
 
 
 def test_a_racer_is_trained_from_its_seed_alone():
-    train = nb10.race_split(solar_cells(64)).train.subset(slice(64))
+    train = nb10.race_split(solar_cells(64)).train.subset(slice(8))
     config = TrainingConfig(
-        image_size=64, epochs=1, aux=False, batch_size=32, precision="float32"
+        image_size=64, epochs=1, aux=False, batch_size=4, precision="float32"
     )
     runs = []
     for noise in (1, 2):
@@ -117,8 +117,3 @@ def test_compared_against_formulas_by_hand():
 def test_the_figure_tells_its_numbers():
     drawing = nb10.draw_race(toy_race())
     assert "b, new panels: +3.5 ± 3.0" in drawing.alt
-
-
-def test_the_explorer_draws_what_the_window_sees():
-    box = nb10.explore_defect()
-    assert 'alt="Dark marks of 9×1 pixels' in box.children[-1].value

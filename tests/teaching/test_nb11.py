@@ -1,7 +1,6 @@
 """The figures and the explorer of 11, driven without a browser."""
 
 import pandas as pd
-import pytest
 import torch
 from ipywidgets import IntSlider
 from widgets import alt, parts
@@ -56,8 +55,3 @@ def test_the_sliders_draw_the_crack_they_say():
     angle.value, length.value, width.value, darkness.value, cell.value = 90, 95, 3, 0, 2
     assert "b with a crack at 90 degrees, 95 % of the side long, 3 pixels" in alt(box)
     assert "0 % darker: probability of a defect 0.00 without, 0.00" in alt(box)
-
-
-def test_there_must_be_a_cell_and_a_name_for_each():
-    with pytest.raises(ValueError, match="the same number of each"):
-        nb11.explore_cracks(CELL[None], ["a", "b"], look)

@@ -14,10 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from inception_lib import GOOGLENET_WIDTHS, GoogLeNet, GoogLeNetOutputs
-from inception_lib import Inception as MyInception
-from inception_lib import InceptionAux as MyAuxiliary
 from inception_lib.teaching import exercises, kept
-from inception_lib.teaching.exercise import is_blank
 from inception_lib.teaching.lessons import nb05
 from inception_lib.teaching.own import in_the_library, ready_to_train
 from inception_lib.training import TrainingConfig, fit, solar_cells, split
@@ -66,21 +63,6 @@ class Blank(nn.Module):
         ...
 
     def forward(self, x): ...
-
-
-def test_a_skeleton_is_blank_and_a_class_is_not(own, capsys):
-    assert is_blank(Blank) and not is_blank(own["MyStem"]) and not is_blank(nn.Module)
-    exercises.check("05.6", Blank)
-    exercises.keep(Blank)
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("○ 05.6 not answered yet")
-    assert lines[1] == "○ Blank is still empty: nothing to keep"
-
-
-def test_a_network_of_the_learners_own_parts_is_right(own, capsys):
-    exercises.check("05.7", own["MyGoogLeNet"])
-    line = capsys.readouterr().out
-    assert line.startswith("✓ 05.7 ") and "answers as the library's does" in line
 
 
 def test_branches_that_run_in_another_order_are_told_apart(own, capsys):
@@ -145,13 +127,13 @@ def test_a_file_that_is_no_python_is_left_alone(tmp_path, monkeypatch):
 
 
 CONFIG = TrainingConfig(
-    image_size=64, grow=False, epochs=1, batch_size=16, precision="float32"
+    image_size=64, grow=False, epochs=1, batch_size=4, precision="float32"
 )
 
 
 def test_the_learners_network_is_trained_and_then_the_librarys(own, capsys):
     train, validation, _ = split(solar_cells(64), seed=0)
-    few = train.subset(slice(None, 48)), validation.subset(slice(None, 8))
+    few = train.subset(slice(None, 8)), validation.subset(slice(None, 4))
     model = ready_to_train(own["MyGoogLeNet"], CONFIG, 2)
     assert "In training: your own MyGoogLeNet" in capsys.readouterr().out
     run = fit(*few, CONFIG, model, progress=None)
@@ -181,11 +163,3 @@ def test_their_network_is_drawn_from_its_modules(own):
     names = {text.get_text() for text in drawing.figure.axes[0].texts}
     assert {"MyGoogLeNet", "stem", "m5b", "head1"} <= names
     assert "yours is still empty" in nb05.draw_tree(Blank).alt
-
-
-def test_the_notebooks_parts_stand_in_for_the_learners(own, capsys):
-    names = dict(NAMES, MyInception=MyInception, MyAuxiliary=MyAuxiliary)
-    exec(solution("05_googlenet", "MyStem"), names)
-    exec(solution("05_googlenet", "MyGoogLeNet"), names)
-    exercises.check("05.7", names["MyGoogLeNet"])
-    assert capsys.readouterr().out.startswith("✓ 05.7 ")

@@ -1,9 +1,12 @@
-"""To look into an explorer and a figure without a browser."""
+"""To look into an explorer and a figure without a browser, and what layers cost."""
 
 import re
 
+import torch
 from ipywidgets import HTML
 from matplotlib.patches import Rectangle
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 
 def parts(widget, kind):
@@ -29,3 +32,10 @@ def alt(explorer) -> str:
 
 def notes(explorer) -> list[str]:
     return [note.value for note in parts(explorer, HTML)[:-1]]
+
+
+def live(layer: nn.Module, channels: int, map_size: int) -> tuple[int, int]:
+    """Weights and multiply-adds, counted while the layer runs."""
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        layer.to("meta")(torch.empty(1, channels, map_size, map_size))
+    return sum(p.numel() for p in layer.parameters()), counter.get_total_flops() // 2
