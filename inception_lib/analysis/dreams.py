@@ -30,8 +30,7 @@ def damping(side: int) -> Tensor:
     and for the others in proportion to their frequency to the power of 1.5.
 
     In photographs amplitudes fall with the frequency itself. A little more leaves less
-    to the grain: of 72 dreams of deep and shallow channels 66 then pass the test of
-    notebook 11, instead of 60.
+    to the grain, and more dreams pass the test of notebook 11.
     """
     waves = torch.hypot(fftfreq(side)[:, None], rfftfreq(side)[None])
     return (waves * side).clamp_min(1) ** 1.5 / side

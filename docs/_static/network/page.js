@@ -13,7 +13,7 @@ const { SIDE } = drawing;
 /** Milliseconds without a change before the mirror images are asked, too. */
 const REST = 300;
 const place = document.getElementById("network");
-/** The sentence that a screen reader is told. */
+/** The sentence that a screen reader reads out. */
 const line = element("p", { role: "status", class: "line" });
 
 /** Only a sentence, in place of everything. @param {string} text */
@@ -45,7 +45,7 @@ async function start() {
         says.textContent = `Loading the network: ${Math.round(share * megabytes)} of ${megabytes} MB`;
       });
       meet(about, network);
-      // Whoever asked for it by keyboard goes on where the button was.
+      // With the keyboard one continues where the button was.
       if (event instanceof Event) place.querySelector("button").focus({ preventScroll: true });
     } catch (error) {
       begun = false;
