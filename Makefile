@@ -5,10 +5,11 @@
 # make notebooks  execute the notebooks in place, or one: NOTEBOOK=05_googlenet
 # make site       the website in build/site, with the network of runs/mine, of RUN=…, or
 #                 one that is trained for it; SITE_REPOSITORY=owner/name adds Binder, Colab
-# make bench      measure the speed beside torchvision's GoogLeNet (7 minutes)
+# make bench      measure the speed beside torchvision and others (8 minutes at most)
 # make setup      only create .venv, which the others do by themselves
 #
 # Another Python for the set-up: make lab PYTHON=python3.12
+# PyTorch without CUDA, on Linux without a GPU: make lab TORCH=cpu, once
 
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
@@ -54,4 +55,4 @@ setup:
 	@command -v $(PYTHON) >/dev/null || { \
 		echo "Set-up needs Python 3.11 or newer, but there is no '$(PYTHON)' here:" \
 			"install it from your package manager or python.org." >&2; exit 1; }
-	@$(PYTHON) tools/setup.py
+	@$(PYTHON) tools/setup.py $(TORCH)

@@ -1,4 +1,4 @@
-"""results.json as a table, for the README, and as a figure: docs/speed.png."""
+"""results.json as tables, for docs/speed.md and the README, and as docs/speed.png."""
 
 from pathlib import Path
 
@@ -9,7 +9,8 @@ from inception_lib.teaching import drawing
 
 FOLDER = Path(__file__).parent
 FIGURE = FOLDER.parent / "docs" / "speed.png"
-SHOWN = {  # mode -> name -> what it is called in the README
+COLUMNS = [(96, 32), (224, 32), (96, 1), (224, 1)]
+SHOWN = {  # mode -> name -> what it is called on the page
     "train": {
         "torchvision, our settings": "torchvision, with our layout and precision",
         "ours, bfloat16": "ours, the paper's form",
@@ -17,19 +18,30 @@ SHOWN = {  # mode -> name -> what it is called in the README
         "ours, float32": "ours, the paper's form, float32",
         "ours, batch norm, float32": "ours, batch norm, float32",
     },
-    "epoch": {"ours, batch norm, bfloat16": "ours, batch norm"},
+    "epoch": {
+        "ours, batch norm, bfloat16": "ours, batch norm",
+        "ours, batch norm, float32": "ours, batch norm, float32",
+    },
     "infer": {
         "torchvision, our settings": "torchvision, with our layout and precision",
-        "ours, served, bfloat16": "ours, `for_serving`",
-        "ours, served, float32": "ours, `for_serving`, float32",
-        "ours, served and compiled, bfloat16": "ours, `for_serving`, compiled",
+        "ours, PyTorch alone, float32": "`for_serving`, PyTorch alone, float32",
+        "ONNX Runtime, float32": "ONNX Runtime, float32",
+        "OpenVINO, float32": "OpenVINO, float32",
+        "ours, served, float32": "**`for_serving`, float32**",
+        "ours, PyTorch alone, bfloat16": "`for_serving`, PyTorch alone, bfloat16",
+        "ours, served, bfloat16": "**`for_serving`, bfloat16**",
+        "ONNX Runtime, int8": "ONNX Runtime, int8",
+        "OpenVINO, int8": "OpenVINO, int8",
+        "ours, served, int8": "**`for_serving`, int8**",
     },
 }
 TITLES = {"train": "training step", "epoch": "epoch", "infer": "inference"}
 
 
-def measurements() -> pd.DataFrame:
-    return pd.read_json(FOLDER / "results.json")
+def measurements() -> dict[str, pd.DataFrame]:
+    """By machine."""
+    results = pd.read_json(FOLDER / "results.json")
+    return {str(name): part for name, part in results.groupby("machine", sort=False)}
 
 
 def table(results: pd.DataFrame) -> str:
@@ -37,17 +49,21 @@ def table(results: pd.DataFrame) -> str:
 
     In brackets the fraction of the processor's peak.
     """
-    columns = [(96, 32), (224, 32), (96, 1), (224, 1)]
-    head = [f"{size} px, batch {batch}" for size, batch in columns]
-    lines = ["| | " + " | ".join(head) + " |", "|---" * (1 + len(columns)) + "|"]
+    head = [f"{size} px, batch {batch}" for size, batch in COLUMNS]
+    lines = ["| | " + " | ".join(head) + " |", "|---" * (1 + len(COLUMNS)) + "|"]
     for mode, names in SHOWN.items():
         for name, label in names.items():
-            found = results[(results["mode"] == mode) & (results["name"] == name)]
-            found = found.set_index(["image_size", "batch_size"])
-            cells = [cell(found, key) for key in columns]
+            found = of(results, mode, name)
+            cells = [cell(found, key) for key in COLUMNS]
             if any(cells):
                 lines.append(f"| {TITLES[mode]}: {label} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def of(results: pd.DataFrame, mode: str, name: str) -> pd.DataFrame:
+    """The rows of a task, by image size and batch size."""
+    found = results[(results["mode"] == mode) & (results["name"] == name)]
+    return found.set_index(["image_size", "batch_size"])
 
 
 def cell(found: pd.DataFrame, key: tuple[int, int] | str) -> str:
@@ -58,6 +74,41 @@ def cell(found: pd.DataFrame, key: tuple[int, int] | str) -> str:
     if pd.notna(row["fraction_of_peak"]):
         text += f" ({row['fraction_of_peak']:.0%})"
     return text
+
+
+def summary(machines: dict[str, pd.DataFrame]) -> str:
+    """A row per machine in Markdown, for the README: all at batch 32, at 96 and 224 px;
+    of the two other programs the faster one.
+    """
+
+    def best(results: pd.DataFrame, mode: str, *names: str) -> str:
+        found = [of(results, mode, name) for name in names]
+        ratios = [
+            max(
+                part.loc[(size, 32)]["ratio_to_torchvision_default"]
+                for part in found
+                if (size, 32) in part.index
+            )
+            for size in (96, 224)
+        ]
+        return " and ".join(f"{ratio:.1f}" for ratio in ratios)
+
+    head = [
+        "training step",
+        "answers in float32",
+        "the faster of ONNX Runtime, OpenVINO",
+    ]
+    head += ["answers in int8", "the faster of the two, int8"]
+    lines = ["| | " + " | ".join(head) + " |", "|---" * (1 + len(head)) + "|"]
+    for machine, results in machines.items():
+        native = "bfloat16" if (results["precision"] == "bfloat16").any() else "float32"
+        cells = [best(results, "train", f"ours, batch norm, {native}")]
+        for precision in ("float32", "int8"):
+            others = [f"{name}, {precision}" for name in ("ONNX Runtime", "OpenVINO")]
+            cells.append(best(results, "infer", f"ours, served, {precision}"))
+            cells.append(best(results, "infer", *others))
+        lines.append(f"| {machine}, {native} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def gpu_table(results: dict) -> str:
@@ -79,10 +130,10 @@ def gpu_table(results: dict) -> str:
 
 def figure(results: pd.DataFrame) -> Figure:
     """Bars with their quartiles: training and inference at batch 32, both sizes."""
-    fig, axes = drawing.figure(3.2, 1, 2)
+    fig, axes = drawing.figure(4.2, 1, 2)
     for ax, mode in zip(axes, ("train", "infer"), strict=True):
         rows = results[(results["mode"] == mode) & (results["batch_size"] == 32)]
-        names = list(SHOWN[mode])
+        names = [name for name in SHOWN[mode] if name in set(rows["name"])]
         for i, size in enumerate((96, 224)):
             part = rows[rows["image_size"] == size].set_index("name").reindex(names)
             ratio = part["ratio_to_torchvision_default"]
@@ -110,9 +161,11 @@ def wrap(name: str) -> str:
 
 
 def main() -> None:
-    results = measurements()
-    print(table(results))
-    figure(results).savefig(FIGURE)
+    machines = measurements()
+    for machine, results in machines.items():
+        print(f"{machine}\n\n{table(results)}\n")
+    print(summary(machines))
+    figure(list(machines.values())[-1]).savefig(FIGURE)
 
 
 if __name__ == "__main__":

@@ -61,9 +61,10 @@ def test_conda_asks_for_the_same():
     assert {r.name: r.specifier for r in map(Requirement, pip)} == from_pip
 
 
-def make(target: str) -> str:
+def make(*arguments: str) -> str:
     """The commands that make would run."""
-    command = ["make", "--no-print-directory", "--dry-run", "--always-make", target]
+    options = ["--no-print-directory", "--dry-run", "--always-make"]
+    command = ["make", *options, *arguments]
     return subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
@@ -138,6 +139,7 @@ class FakeRun:
 
     def __call__(self, command, cwd=None):
         self.commands.append(" ".join(command[1:3]))
+        self.last = command
         if "pip" in command and self.error:
             raise self.error
         if "venv" in command:
@@ -149,9 +151,12 @@ class FakeRun:
 BOTH = ["-m venv", "-m pip"]
 
 
-def install(root, **how) -> list[str]:
+def install(root, cpu=False, **how) -> list[str]:
     run = FakeRun(**how)
-    SETUP.install(str(root), run)
+    SETUP.install(str(root), run, cpu)
+    index = SETUP.CPU_BUILDS[-1]
+    kept = SETUP.CPU in (root / ".venv" / "setup-state.txt").read_text()
+    assert not run.commands or (index in run.last) == kept
     return run.commands
 
 
@@ -222,6 +227,28 @@ def test_another_python_or_place_gets_a_new_environment(root):
     assert install(root) == BOTH
     moved = root.rename(root.with_name("moved"))
     assert install(moved) == BOTH
+
+
+def test_pytorch_without_cuda_is_a_new_environment_and_stays(root):
+    """pip would take the CUDA build that is there for the same version."""
+    assert install(root) == BOTH
+    assert install(root, cpu=True) == BOTH
+    for cpu in (True, False):
+        assert install(root, cpu=cpu) == []
+    (root / "constraints.txt").write_text("torch==99")
+    assert install(root) == ["-m pip"]
+    with pytest.raises(SystemExit):
+        (root / "pyproject.toml").write_text("changed")
+        install(root, error=KeyboardInterrupt())
+    assert install(root) == BOTH
+
+
+def test_make_hands_the_build_on():
+    assert make("setup").splitlines()[-1].endswith("tools/setup.py ")
+    assert make("setup", "TORCH=cpu").splitlines()[-1].endswith("tools/setup.py cpu")
+    command = [sys.executable, str(ROOT / "tools" / "setup.py"), "tpu"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.startswith("TORCH can be cpu")
 
 
 def test_an_environment_made_by_hand_is_kept(root):

@@ -1,7 +1,7 @@
 """Create .venv with the tested versions of everything; return at once if it is there.
 
-Called by the Makefile. Only the standard library, and only old syntax: a Python that is
-too old must get far enough to say so.
+Called by the Makefile, with "cpu" or nothing. Only the standard library, and only old
+syntax: a Python that is too old must get far enough to say so.
 """
 
 import hashlib
@@ -16,10 +16,15 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OLDEST = (3, 11)
 # 7 GB are taken in the end: on Linux, torch comes with its CUDA libraries.
 FREE_GB = 8 if sys.platform.startswith("linux") else 3
+FREE_GB_CPU = 3
+# PyTorch's own index, with builds that know no GPU. They are newer to pip than those of
+# the same number from PyPI, as their versions end in "+cpu".
+CPU_BUILDS = ["--extra-index-url", "https://download.pytorch.org/whl/cpu"]
+CPU = ", PyTorch for the processor only"
 UNFINISHED = "unfinished"
 
 
-def problem(version, importable, free_gb):
+def problem(version, importable, free_gb, needed=FREE_GB):
     """One sentence that says what this machine lacks, or None."""
     if version < OLDEST:
         return (
@@ -32,10 +37,10 @@ def problem(version, importable, free_gb):
                 "Set-up needs Python's module '%s', which is missing here: on Debian "
                 "or Ubuntu, 'apt install python3-venv' brings it." % module
             )
-    if free_gb < FREE_GB:
+    if free_gb < needed:
         return (
             "Set-up needs %d GB of free disk space, most of it for PyTorch, but there "
-            "are %.1f GB here: make room and call it again." % (FREE_GB, free_gb)
+            "are %.1f GB here: make room and call it again." % (needed, free_gb)
         )
     return None
 
@@ -57,13 +62,13 @@ def home(root):
     return "Python %d.%d.%d in %s" % (sys.version_info[:3] + (root,))
 
 
-def wanted_state(root):
+def wanted_state(root, cpu=False):
     """What the state file says after a finished set-up: home, and what was wanted."""
     digest = hashlib.sha256()
     for name in ("constraints.txt", "pyproject.toml"):
         with open(os.path.join(root, name), "rb") as file:
             digest.update(file.read())
-    return home(root) + "\n" + digest.hexdigest() + "\n"
+    return home(root) + CPU * cpu + "\n" + digest.hexdigest() + "\n"
 
 
 def read(path):
@@ -85,7 +90,7 @@ def python_of(venv):
     return windows if os.name == "nt" else os.path.join(venv, "bin", "python")
 
 
-def reusable(venv, state, root):
+def reusable(venv, state, wanted):
     """Whether pip can continue in this environment; if not, it is built from nothing.
 
     An interrupted installation leaves packages that look complete and aren't. An
@@ -93,7 +98,7 @@ def reusable(venv, state, root):
     """
     if not os.path.exists(python_of(venv)):
         return False
-    return state == "" or state.splitlines()[0] == home(root)
+    return state == "" or state.splitlines()[0] == wanted.splitlines()[0]
 
 
 # What pip writes when it fails, and what helps; the first that fits is said.
@@ -154,29 +159,36 @@ def call(command, **options):
         )
 
 
-def install(root, run=call):
-    """Bring .venv up to date; ``run`` starts a command and raises if it fails."""
+def install(root, run=call, cpu=False):
+    """Bring .venv up to date; ``run`` starts a command and raises if it fails.
+
+    With ``cpu`` it gets the build of PyTorch that knows no GPU, and keeps it.
+    """
     venv = os.path.join(root, ".venv")
     state_file = os.path.join(venv, "setup-state.txt")
     state = read(state_file)
-    wanted = wanted_state(root)
+    cpu = cpu or CPU in state
+    wanted = wanted_state(root, cpu)
     if state == wanted and os.path.exists(python_of(venv)):
         return
-    fresh = not reusable(venv, state, root)
-    space = free_gb(root) if fresh else FREE_GB
-    found = problem(sys.version_info[:2], importable, space)
+    fresh = not reusable(venv, state, wanted)
+    needed = FREE_GB_CPU if cpu else FREE_GB
+    space = free_gb(root) if fresh else needed
+    found = problem(sys.version_info[:2], importable, space, needed)
     if found:
         raise SystemExit(found)
     print("Setting up .venv: this takes a few minutes, once.", flush=True)
     if fresh:
         shutil.rmtree(venv, ignore_errors=True)
         os.makedirs(venv)
-    write(state_file, UNFINISHED + "\n")
+    write(state_file, UNFINISHED + CPU * cpu + "\n")
     try:
         if fresh:
             run([sys.executable, "-m", "venv", venv])
         pip = [python_of(venv), "-m", "pip", "--disable-pip-version-check", "install"]
-        run(pip + ["-c", "constraints.txt", "-e", ".[lab,test,site]"], cwd=root)
+        builds = CPU_BUILDS if cpu else []
+        wanted_packages = ["-c", "constraints.txt", "-e", ".[lab,test,site]"]
+        run(pip + builds + wanted_packages, cwd=root)
     except subprocess.CalledProcessError as error:
         raise SystemExit(
             "Set-up could not finish, for the reason above: %s."
@@ -191,4 +203,6 @@ if __name__ == "__main__":
     # Asked first and alone: install() may use what an old Python hasn't got.
     if sys.version_info[:2] < OLDEST:
         sys.exit(problem(sys.version_info[:2], importable, FREE_GB))
-    install(ROOT)
+    if sys.argv[1:] not in ([], ["cpu"]):
+        sys.exit("TORCH can be cpu, for a machine without a GPU, or nothing at all.")
+    install(ROOT, cpu=sys.argv[1:] == ["cpu"])

@@ -90,6 +90,16 @@ def check_image_size(image_size: int, aux_logits: bool, pool4_kernel_size: int) 
         )
 
 
+def check_images(module: nn.Module, x: Tensor, smallest: int) -> None:
+    """Raise a ValueError unless ``x`` is N×3×H×W, H and W large enough."""
+    check_channels(module, x, 3)
+    if min(x.shape[-2:]) < smallest:
+        raise ValueError(
+            f"GoogLeNet needs images of at least {smallest}×{smallest} pixels, "
+            f"got {x.shape[-2]}×{x.shape[-1]}"
+        )
+
+
 def auxiliary_pool(map_size: int) -> nn.AvgPool2d:
     """The average pooling that takes a map_size×map_size map to 4×4.
 
@@ -258,15 +268,9 @@ class GoogLeNet(nn.Module):
                 head.pool = auxiliary_pool(map_sizes(image_size)["maxpool3"])
 
     def forward(self, x: Tensor) -> GoogLeNetOutputs | Tensor:
-        check_channels(self, x, 3)
+        check_images(self, x, self._smallest_input)
         if not self.training:
             notice_pixels(x)
-        smallest = self._smallest_input
-        if min(x.shape[-2:]) < smallest:
-            raise ValueError(
-                f"GoogLeNet needs images of at least {smallest}×{smallest} pixels, "
-                f"got {x.shape[-2]}×{x.shape[-1]}"
-            )
         heads = self.aux_logits and self.training
         #                                      N × 3 × 224 × 224
         x = self.maxpool1(self.conv1(x))  #    N × 64 × 56 × 56

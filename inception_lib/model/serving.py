@@ -1,149 +1,161 @@
-"""A trained network made ready for answering: the same numbers, faster."""
+"""A trained network made ready for answering: the same logits, faster."""
 
+import time
 from copy import deepcopy
-from math import ceil
-from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ..checks import check_channels
 from .device import pick_precision
-from .googlenet import GoogLeNet
+from .engines import (
+    OnnxRuntime,
+    OpenVino,
+    PyTorch,
+    in_batches,
+    installed,
+    quantised,
+)
+from .googlenet import GoogLeNet, check_images
+from .graph import to_onnx
 from .layers import BasicConv2d
 
-# A larger tensor is not kept by the C library for the next one: it is asked of the
-# system again each time, page by page, which takes longer than to fill it.
-MOST_BYTES = 2**25
-
-
-class PackedConv2d(nn.Module):
-    """A convolution and its ReLU in one call: N×C×H×W -> N×C'×H'×W', on a processor.
-
-    oneDNN computes with weights in a layout that depends on the shape of the images. A
-    plain convolution brings them there in every call, which is a fifth of the time of a
-    batch of one; here this is done when the shape changes. These are the operators that
-    ``torch.compile`` writes; they know no gradients.
-    """
-
-    def __init__(self, conv: nn.Conv2d):
-        super().__init__()
-        self.conv = conv
-        padding = cast(tuple[int, ...], conv.padding)
-        self.form = list(padding), list(conv.stride), list(conv.dilation), conv.groups
-        self.shape: torch.Size | None = None
-
-    def forward(self, x: Tensor) -> Tensor:
-        if x.shape != self.shape:
-            self.packed = torch.ops.mkldnn._reorder_convolution_weight(
-                self.conv.weight, *self.form, list(x.shape)
-            )
-            self.shape = x.shape
-        return torch.ops.mkldnn._convolution_pointwise(
-            x, self.packed, self.conv.bias, *self.form, "relu", [], ""
-        )
-
-
-class SeparableMaxPool(nn.Module):
-    """A 3×3 max pool, of three rows and then of three columns: N×C×H×W -> N×C×H'×W'.
-
-    With ``stride=1`` it pads by 1, with ``stride=2`` it has ``ceil_mode``, like those
-    of a GoogLeNet. PyTorch's own also writes down where each maximum was, in eight
-    bytes a number; nobody asks for that when there is no backward pass.
-    """
-
-    def __init__(self, stride: int):
-        super().__init__()
-        self.stride = stride
-
-    def forward(self, x: Tensor) -> Tensor:
-        if len(x) == 1:  # so little that one call takes less time than six
-            padding = 2 - self.stride
-            return F.max_pool2d(x, 3, self.stride, padding, ceil_mode=True)
-        for dim in (2, 3):
-            x = largest_of_three(x, dim, self.stride)
-        return x
-
-
-def largest_of_three(x: Tensor, dim: int, stride: int) -> Tensor:
-    """The largest of three neighbours along ``dim``; of two where there is no third."""
-    x = x.movedim(dim, 0)
-    if stride == 2:
-        largest = torch.maximum(x[1::2], x[::2][: len(x) // 2])
-    else:
-        largest = x.clone()
-        torch.maximum(largest[1:], x[:-1], out=largest[1:])
-    after = x[stride::stride]
-    torch.maximum(largest[: len(after)], after, out=largest[: len(after)])
-    return largest.movedim(0, dim)
+# What each engine computes in on a processor.
+COMPUTES = {
+    "pytorch": ("float32", "bfloat16", "float16"),
+    "onnxruntime": ("float32", "int8"),
+    "openvino": ("float32", "bfloat16", "int8"),
+}
 
 
 class Serving(nn.Module):
-    """N×3×H×W float32 images -> N×num_classes float32 logits; see ``for_serving``."""
+    """N×3×H×W float32 images -> N×num_classes float32 logits; see ``for_serving``.
 
-    def __init__(self, network: GoogLeNet, dtype: torch.dtype):
+    ``taken`` says which of its ``engines`` answers, by height, width and the number of
+    bits of the batch size; ``print`` shows it.
+    """
+
+    def __init__(self, network: GoogLeNet, engines: dict[str, nn.Module]):
         super().__init__()
-        self.network = network.to(dtype).to(memory_format=torch.channels_last)
-        self.dtype = dtype
+        self.engines = nn.ModuleDict(engines)
+        self.smallest, self.num_classes = (
+            network._smallest_input,
+            network.fc.out_features,
+        )
+        self.taken: dict[tuple[int, int, int], str] = {}
 
     def forward(self, x: Tensor) -> Tensor:
-        check_channels(self, x, 3)
-        x = x.to(self.dtype, memory_format=torch.channels_last)
-        return torch.cat([self.network(part) for part in in_parts(x)]).float()
+        check_images(self, x, self.smallest)
+        if len(x) == 0:
+            return x.new_zeros(0, self.num_classes, dtype=torch.float32)
+        # Batches of 16 to 31 images, for example, are of one kind.
+        kind = (x.shape[2], x.shape[3], len(x).bit_length())
+        if kind not in self.taken:
+            self.taken[kind] = self.fastest(x)
+        return self.engines[self.taken[kind]](x)
 
+    def fastest(self, x: Tensor) -> str:
+        """The engine that answers ``x`` in the least time: the best of two turns, after
+        a first one in which each prepares itself.
+        """
+        if len(self.engines) == 1:
+            return next(iter(self.engines))
+        times: dict[str, list[float]] = {name: [] for name in self.engines}
+        for _ in range(3):
+            for name, engine in self.engines.items():
+                start = time.perf_counter()
+                engine(x)
+                times[name].append(time.perf_counter() - start)
+        return min(times, key=lambda name: min(times[name][1:]))
 
-class CompiledServing(Serving):
-    """The same through ``torch.compile``, for batches of one size each."""
-
-    def __init__(self, network: GoogLeNet, dtype: torch.dtype):
-        super().__init__(network, dtype)
-        self.network.compile(dynamic=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        # As an option of compile it would come too late, after the network is traced.
-        with torch._inductor.config.patch(freezing=True):
-            return super().forward(x)
-
-
-def in_parts(x: Tensor) -> tuple[Tensor, ...]:
-    """A batch in equal parts, on a processor, whose largest map stays in memory."""
-    if x.device.type != "cpu" or x.numel() == 0:
-        return (x,)
-    # conv1 makes 64 channels of half the height and width out of each image.
-    largest_map = 16 * x[0, 0].numel() * x.element_size()
-    return x.chunk(ceil(len(x) * largest_map / MOST_BYTES))
+    def __repr__(self) -> str:
+        taken = [
+            f"{name} for {2 ** (bits - 1)} to {2**bits - 1} images of {height}×{width}"
+            for (height, width, bits), name in self.taken.items()
+        ]
+        return f"Serving({' or '.join(self.engines)}; taken: {', '.join(taken) or '-'})"
 
 
 def for_serving(
-    model: GoogLeNet, *, precision: str = "auto", compile: bool = False
-) -> nn.Module:
+    model: GoogLeNet,
+    *,
+    precision: str = "auto",
+    engine: str = "auto",
+    int8: Tensor | None = None,
+) -> Serving:
     """A copy of ``model`` for inference only; call it under ``torch.inference_mode()``.
 
-    The heads are dropped, every batch norm is folded into the convolution before it,
-    weights lie channels-last, or packed where oneDNN computes, and in ``precision``:
-    "float32", "bfloat16", "float16", or "auto", which takes what is fast here (see
-    ``device.pick_precision``).
-    Max pools keep no indices, and a batch whose maps exceed 32 MB goes in parts.
-    ``compile`` hands the copy to ``torch.compile`` with frozen weights: a minute's work
-    at the first batch of each size; it needs a C++ compiler.
+    The heads are dropped, every batch norm is folded into the convolution before it.
+    ``precision`` is "float32", "bfloat16", "float16", or "auto", which takes what is
+    fast here (see ``device.pick_precision``).
+
+    ``engine`` computes: "pytorch", "onnxruntime", "openvino", or "auto". On a processor
+    "auto" takes the fastest of those installed, measured with the first batch of each
+    size (`pip install "inception-lib[serve]"` brings both others); on a GPU it is
+    PyTorch. ONNX Runtime knows float32 only. The answers of two engines differ in the
+    last digits: name one where every bit counts.
+
+    ``int8`` are images like those to come, M×3×H×W float32, a few hundred of them: then
+    weights and maps are rounded to 8 bits, with steps that fit these images, and ONNX
+    Runtime or OpenVINO computes in whole numbers.
 
     The logits are those of ``model.eval()``: in float32 to 1e-4 of their standard
-    deviation, in bfloat16 and float16, which have three digits, to a twentieth of it.
-    Raises ValueError on another precision or a model that isn't a GoogLeNet, and in
-    ``forward`` on a wrong shape.
+    deviation, in bfloat16 and float16, which have three digits, to a twentieth of it,
+    in 8 bits to a few tenths. Raises ValueError on another precision or engine or a
+    model that isn't a GoogLeNet, ImportError where an engine is not installed, and in
+    ``forward`` ValueError on a wrong shape.
     """
     network = folded(model)
     device = next(network.parameters()).device
-    precision, _ = pick_precision(precision, device)
-    dtype = getattr(torch, precision)
-    if compile:
-        return CompiledServing(network, dtype).eval()
-    serving = Serving(network, dtype).eval()
-    if device.type == "cpu" and can_pack(precision):
-        pack(serving)
-    return serving
+    names = to_try(engine, device)
+    best, _ = pick_precision(precision, device)
+    if int8 is not None:
+        check_images(model, int8, network._smallest_input)
+        if len(int8) == 0:
+            raise ValueError("int8 needs at least one image, better some hundreds")
+        best = "int8"
+    graph = b"" if names == ["pytorch"] else to_onnx(network)
+    if int8 is not None and graph:
+        graph = quantised(graph, in_batches(int8))
+    engines: dict[str, nn.Module] = {}
+    for name in names:
+        able, free = best in COMPUTES[name], precision == "auto" and int8 is None
+        if able or free:
+            chosen = best if able else "float32"
+            engines[name] = ready(name, network, graph, chosen)
+    if not engines:
+        raise ValueError(
+            f"{' and '.join(names)} can't compute in {best} here; of all engines "
+            f"{' and '.join(n for n in COMPUTES if best in COMPUTES[n])} can, which "
+            f'`pip install "inception-lib[serve]"` brings'
+        )
+    return Serving(network, engines).eval()
+
+
+def to_try(engine: str, device: torch.device) -> list[str]:
+    """The names of the engines that may answer: the one asked for, or all there are."""
+    if engine not in ("auto", *COMPUTES):
+        raise ValueError(f"engine must be auto, {', '.join(COMPUTES)}; got {engine!r}")
+    if device.type != "cpu":
+        if engine not in ("auto", "pytorch"):
+            raise ValueError(
+                f"{engine} computes on a processor, the model is on {device}"
+            )
+        return ["pytorch"]
+    if engine == "auto":
+        return [name for name in COMPUTES if installed(name)]
+    if not installed(engine):
+        raise ImportError(
+            f'engine="{engine}" needs onnx and {engine}: pip install '
+            '"inception-lib[serve]"'
+        )
+    return [engine]
+
+
+def ready(name: str, network: GoogLeNet, graph: bytes, precision: str) -> nn.Module:
+    if name == "pytorch":
+        return PyTorch(network, getattr(torch, precision))
+    return OpenVino(graph, precision) if name == "openvino" else OnnxRuntime(graph)
 
 
 def folded(model: GoogLeNet, heads: bool = False) -> GoogLeNet:
@@ -161,24 +173,3 @@ def folded(model: GoogLeNet, heads: bool = False) -> GoogLeNet:
         if isinstance(layer, BasicConv2d) and layer.bn is not None:
             layer.conv, layer.bn = fuse_conv_bn_eval(layer.conv, layer.bn), None
     return network
-
-
-def can_pack(precision: str) -> bool:
-    """Whether oneDNN is there, and computes in this precision on this processor."""
-    if not torch.backends.mkldnn.is_available():
-        return False
-    if precision == "bfloat16":
-        return torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return precision == "float32"
-
-
-def pack(network: nn.Module) -> None:
-    """Put a ``PackedConv2d`` in place of every ``BasicConv2d``, all folded before, and
-    a ``SeparableMaxPool`` in place of every 3×3 max pool.
-    """
-    for parent in list(network.modules()):
-        for name, layer in list(parent.named_children()):
-            if isinstance(layer, BasicConv2d):
-                setattr(parent, name, PackedConv2d(layer.conv))
-            elif isinstance(layer, nn.MaxPool2d) and layer.kernel_size == 3:
-                setattr(parent, name, SeparableMaxPool(cast(int, layer.stride)))

@@ -251,7 +251,8 @@ def in_channels(images: Tensor, channels: int) -> Tensor:
 def serving(model: nn.Module, precision: str) -> Callable[[Tensor], Tensor]:
     """The function from prepared images to N×K float32 logits."""
     if isinstance(model, GoogLeNet):
-        return for_serving(model, precision=precision)
+        # One engine everywhere: a training that is continued counts every bit.
+        return for_serving(model, precision=precision, engine="pytorch")
     network, dtype = deepcopy(model).eval(), getattr(torch, precision)
 
     def logits(x: Tensor) -> Tensor:

@@ -176,6 +176,18 @@ def test_the_precision_that_is_printed_is_the_one_that_trains(
     assert states == ["bfloat16"]
 
 
+def test_a_long_training_says_beforehand_how_long(
+    pictures, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(command, "seconds_ahead", lambda *sets: 372)
+    arguments = ["--data", str(pictures), "--out", str(tmp_path), *FAST]
+    assert main(arguments) == 0
+    assert "of training here" not in capsys.readouterr().out
+    monkeypatch.setattr(command, "LONG", 2)
+    assert main([*arguments[:3], str(tmp_path / "long"), *FAST]) == 0
+    assert "about 6.2 minutes of training here" in capsys.readouterr().out
+
+
 def test_help_is_a_page_for_people(capsys):
     for program in (main, lambda arguments: inception(["train", *arguments])):
         assert program(["--help"]) == 0

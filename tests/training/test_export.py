@@ -39,6 +39,22 @@ def test_other_programs_give_the_same_probabilities(run, folder, count):
     torch.testing.assert_close(program(pixels), expected, rtol=0, atol=1e-5)
 
 
+def test_in_8_bits_another_program_says_nearly_the_same(run, tmp_path):
+    pixels = torch.randint(0, 256, (64, 1, 64, 64), dtype=torch.uint8)
+    save_for_use(run, tmp_path, pixels[:48])
+    whole, small = (
+        onnxruntime.InferenceSession(tmp_path / name)
+        for name in ("model.onnx", "model.int8.onnx")
+    )
+    given = {"pixels": pixels[48:].numpy()}
+    (expected,), (found,) = (one.run(None, given) for one in (whole, small))
+    assert 1e-6 < abs(found - expected).max() < 0.1
+    sizes = [(tmp_path / f"model{kind}.onnx").stat().st_size for kind in ("", ".int8")]
+    assert sizes[1] < 0.3 * sizes[0]
+    carried = [one.get_modelmeta().custom_metadata_map for one in (whole, small)]
+    assert carried[0]["preprocessing"] == carried[1]["preprocessing"]
+
+
 def test_both_models_carry_what_the_pixels_must_be(folder):
     session = onnxruntime.InferenceSession(folder / "model.onnx")
     carried = session.get_modelmeta().custom_metadata_map["preprocessing"]
