@@ -37,7 +37,8 @@ def test_formulas_become_mathml_and_code_is_left_alone():
     [
         ("nb01.explore_bottleneck()", 'data-kind="bottleneck"'),
         ('nb02.explore_module("3b")', 'data-kind="module" data-start="3b"'),
-        ("nb04.explore_heads(measured)", "alive in JupyterLab"),
+        ("nb04.explore_heads(measured)", 'data-kind="heads"'),
+        ("nb07.explore_speed(measured)", "Run this notebook to move its sliders"),
     ],
 )
 def test_a_widgets_text_is_replaced(call, shown):

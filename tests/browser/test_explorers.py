@@ -1,0 +1,191 @@
+"""The site's explorers in Chromium: what they show is what the lessons' Python says."""
+
+import base64
+import json
+import re
+from itertools import product
+
+import numpy as np
+import pytest
+import site_explorers
+import torch
+from site_network import SMALL, Alive, rounded
+from torch import nn
+
+from inception_lib.analysis.cracks import draw_crack
+from inception_lib.teaching.lessons import nb01, nb05, nb10
+
+PAGES = {
+    "squeezed": "01_bottleneck",
+    "heads": "04_auxiliary_classifiers",
+    "norm": "05_googlenet",
+    "defect": "10_the_race",
+    "cracks": "11_dreams",
+}
+
+
+@pytest.fixture
+def explorer(site, page):
+    """Opens the page of an explorer: the place where it lives."""
+
+    def opened(kind: str):
+        page.goto(f"{site.url}notebooks/{PAGES[kind]}.html")
+        place = page.locator(f'.explorer[data-kind="{kind}"]')
+        place.locator(".picture > *").first.wait_for()
+        return place
+
+    return opened
+
+
+def fill(place, **values) -> None:
+    """Type numbers into the boxes; _ stands for a space."""
+    for name, value in values.items():
+        box = place.locator(f'[name="{name.replace("_", " ")}"][type="number"]')
+        box.fill(str(value))
+
+
+def values(place, where: str = "[data-value]") -> list[float]:
+    return place.locator(where).evaluate_all(
+        "all => all.map(e => Number(e.dataset.value))"
+    )
+
+
+def number(place, name: str) -> float:
+    return float(place.locator(f'[data-number="{name}"]').inner_text())
+
+
+def test_gradients_add_up_as_the_lesson_adds_them(explorer):
+    place, measured = explorer("heads"), site_explorers.gradients()
+    assert len(measured) == 8
+    for key, (head1, head2) in product(measured, [(30, 30), (0, 100), (1, 0)]):
+        for word in key:
+            place.get_by_role("button", name=word, exact=True).click()
+        fill(place, head_1=head1, head_2=head2)
+        alone, both = (values(place, f'[data-series="{row}"]') for row in (0, 1))
+        stored = measured[key]
+        assert alone == pytest.approx(stored.relative(0, 0).tolist())
+        expected = stored.relative(head1 / 100, head2 / 100).tolist()
+        assert both == pytest.approx(expected)
+        line = place.get_by_role("status").inner_text()
+        assert f"{alone[0]:.0e} → {expected[0]:.0e}" in line
+
+
+def test_kept_gradients_are_the_notebooks():
+    """Those of its committed figure, as far as its description tells them."""
+    path = site_explorers.ROOT / "notebooks" / f"{PAGES['heads']}.ipynb"
+    alone = r"Output's loss alone: (\S+) in the first.*?: (\S+) in the"
+    told = re.findall(alone, path.read_text(encoding="utf-8"))
+    stored = site_explorers.gradients()["PyTorch's", "plain", "at the start"]
+    sent = stored.relative(0, 0)[0].item(), stored.relative(0.3, 0.3)[0].item()
+    assert told[0] == tuple(f"{value:.0e}" for value in sent)
+
+
+def test_marks_are_the_lessons_and_windows_see_as_much(explorer, page):
+    place = explorer("defect")
+    for length, width in [(9, 1), (7, 7), (1, 1), (12, 3)]:
+        fill(place, length=length, width=width)
+        mark = nb10.Defect(length, width)
+        shares = [nb10.seen(mark, window) for window in nb10.WINDOWS]
+        assert values(place) == pytest.approx(shares, abs=1e-5)
+        bars = nb10.draw_bars([mark], torch.Generator().manual_seed(1), 8)[1::2]
+        hidden = nb10.noisy_pictures(8, [mark], seed=1)[0][1::2, 0]
+        shown = torch.tensor(greys(place))
+        expected = (torch.cat([-2 * bars, hidden]) + 4) / 8 * 255
+        difference = shown.view(8, 24, 24) - expected.clamp(0, 255)
+        assert difference.abs().max() <= 1
+    place.get_by_role("button", name="blotch").click()
+    pressed = place.locator('[aria-pressed="true"]').all_inner_texts()
+    assert pressed == ["blotch"]
+
+
+def greys(place) -> list[list[int]]:
+    """The pixels of each canvas."""
+    return place.locator("canvas").evaluate_all(
+        """all => all.map((canvas) => {
+            const { width, height } = canvas;
+            const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+            return [...data.filter((_, i) => i % 4 === 0)];
+        })"""
+    )
+
+
+def test_a_cell_goes_through_the_bottleneck_of_the_lesson(explorer):
+    place = explorer("squeezed")
+    ids = ("01-setup", "01-shuffle-cells", "01-maps", "01-svd")
+    found = site_explorers.run_cells(PAGES["squeezed"], *ids)
+    for cell, kept in [(40, 4), (0, 1), (60, 64), (12, 30)]:
+        fill(place, bottleneck=kept, cell=cell)
+        given = found["maps"], found["directions"], found["predicted"]
+        drawing = nb01.draw_squeezed(*given, kept, cell)
+        own, everything = map(float, re.findall(r"([\d.]+) percent", drawing.alt))
+        assert number(place, "own") == pytest.approx(own, abs=0.11)
+        assert number(place, "all") == pytest.approx(everything, abs=0.11)
+        for shown, ax in zip(greys(place), drawing.figure.axes, strict=False):
+            image = ax.images[0]
+            low, high = image.get_clim()
+            expected = (np.asarray(image.get_array()) - low) / (high - low) * 255
+            difference = np.array(shown).reshape(128, 128) - expected.clip(0, 255)
+            assert np.abs(difference).max() <= 1, (cell, kept)
+
+
+def test_the_norm_is_the_lessons(explorer):
+    place, maps = explorer("norm"), site_explorers.norm_maps()
+    for pixels, size, beta in [(30, 5, 75), (1, 5, 75), (80, 31, 100), (47, 9, 0)]:
+        fill(place, pixels=pixels, n=size, β=beta)
+        told = nb05.draw_norm(maps, pixels, size, beta).alt
+        (highest,) = re.findall(r"highest of all: (\d+) → (\d+)", told)
+        (loudest,) = re.findall(r"channels, (\d+) → (\d+)", told)
+        shown = [number(place, name) for name in ("from", "to", "before", "after")]
+        assert shown == pytest.approx([*map(int, highest + loudest)], abs=1)
+
+
+def test_the_network_answers_to_a_crack_as_in_the_notebook(
+    explorer, site, page, tiny_run
+):
+    if "missing" in json.loads((site.folder / "network/about.json").read_text()):
+        pytest.skip("no npm here, which fetches what runs a network")
+    place = explorer("cracks")
+    page.set_default_timeout(60_000)  # a busy machine computes slowly
+    place.get_by_role("button", name="Ask the network").click()
+    answer = place.locator("[data-sure]")
+    answer.wait_for()
+    spec = site_explorers.cracks(tiny_run)
+    pixels = np.frombuffer(base64.b64decode(spec["pixels"]), np.uint8).copy()
+    cells = torch.from_numpy(pixels).view(len(spec["names"]), 1, 64, 64)
+    alive = Alive(tiny_run).eval()
+    for layer in alive.modules():  # the page's weights are rounded
+        if isinstance(layer, nn.Conv2d | nn.Linear) and layer.weight.numel() >= SMALL:
+            whole, scale = rounded(layer.weight)
+            layer.weight.data = whole * scale
+    for cell, angle, length, width, darkness in [(1, 45, 60, 1, 40), (3, 0, 95, 8, 95)]:
+        crack = {"angle": angle, "length": length, "width": width, "darkness": darkness}
+        fill(place, cell=cell, **crack)
+        own = cells[cell - 1 : cell]
+        lined = draw_crack(own, angle, length / 100, width, darkness / 100)
+        with torch.no_grad():
+            outputs = alive(torch.cat([own, lined]), torch.ones(9, 4))
+        found = dict(zip(alive.names, outputs, strict=True))
+        sure = found["output"].softmax(1)[:, 1]
+        loud = found["4d"][:, spec["channel"]].amax((1, 2)) / spec["rare"]
+        asked = ",".join(map(str, [cell, *crack.values()]))
+        place.locator(f'[data-asked="{asked}"]').wait_for()
+        data = answer.evaluate("e => [e.dataset.sure, e.dataset.loud]")
+        shown_sure, shown_loud = ([*map(float, text.split(","))] for text in data)
+        assert shown_sure == pytest.approx(sure.tolist(), abs=1e-3)
+        assert shown_loud == pytest.approx(loud.tolist(), rel=1e-2, abs=1e-3)
+        assert f"{shown_sure[1]:.2f} with" in place.get_by_role("status").inner_text()
+
+
+def test_what_needs_a_kernel_says_where_it_lives(site, page):
+    page.goto(f"{site.url}notebooks/08_looking_inside.html")
+    asleep = page.locator(".asleep")
+    assert asleep.count() == 3
+    assert "Run this notebook to move its sliders" in asleep.first.inner_text()
+    asleep.first.get_by_role("link").click()
+    page.get_by_role("heading", name="On your computer").wait_for()
+
+
+def test_an_explorer_without_its_numbers_stays_asleep(site, page):
+    page.route("**/explorers/heads.js", lambda route: route.fulfill(body=""))
+    page.goto(f"{site.url}notebooks/{PAGES['heads']}.html")
+    assert "Run this notebook" in page.locator('[data-kind="heads"]').inner_text()
