@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import site_explorers
 import torch
+import torch.nn.functional as F
 from site_network import SMALL, Alive, rounded
 from torch import nn
 
 from inception_lib.analysis.cracks import draw_crack
 from inception_lib.teaching.lessons import nb01, nb05, nb10
+from inception_lib.training import prepare
 
 PAGES = {
     "squeezed": "01_bottleneck",
@@ -35,6 +37,17 @@ def explorer(site, page):
         return place
 
     return opened
+
+
+def written(site, kind: str) -> dict:
+    """What the explorer's file says."""
+    text = (site.folder / f"explorers/{kind}.js").read_text(encoding="utf-8")
+    return json.loads(text.partition(" = ")[2].rstrip(";\n"))
+
+
+def tensor(text: str, kind: type, *shape: int) -> torch.Tensor:
+    numbers = np.frombuffer(base64.b64decode(text), kind).copy()
+    return torch.from_numpy(numbers).view(shape)
 
 
 def fill(place, **values) -> None:
@@ -109,14 +122,17 @@ def greys(place) -> list[list[int]]:
     )
 
 
-def test_a_cell_goes_through_the_bottleneck_of_the_lesson(explorer):
-    place = explorer("squeezed")
-    ids = ("01-setup", "01-shuffle-cells", "01-maps", "01-svd")
-    found = site_explorers.run_cells(PAGES["squeezed"], *ids)
+def test_a_cell_goes_through_the_bottleneck_of_the_lesson(explorer, site):
+    place, spec = explorer("squeezed"), written(site, "squeezed")
+    cells = tensor(spec["pixels"], np.uint8, -1, 1, 128, 128)
+    assert len(cells) == 16 and len(spec["errors"]) == 65
+    maps = F.pixel_unshuffle(prepare(cells, 1.0)[:, :1], 8)
+    directions = tensor(spec["directions"], np.float32, 64, 64)
+    torch.testing.assert_close(directions.T @ directions, torch.eye(64))
     for cell, kept in [(40, 4), (0, 1), (60, 64), (12, 30)]:
         fill(place, bottleneck=kept, cell=cell)
-        given = found["maps"], found["directions"], found["predicted"]
-        drawing = nb01.draw_squeezed(*given, kept, cell)
+        given = maps, directions, spec["errors"]
+        drawing = nb01.draw_squeezed(*given, kept, cell // spec["every"])
         own, everything = map(float, re.findall(r"([\d.]+) percent", drawing.alt))
         assert number(place, "own") == pytest.approx(own, abs=0.11)
         assert number(place, "all") == pytest.approx(everything, abs=0.11)
@@ -128,8 +144,9 @@ def test_a_cell_goes_through_the_bottleneck_of_the_lesson(explorer):
             assert np.abs(difference).max() <= 1, (cell, kept)
 
 
-def test_the_norm_is_the_lessons(explorer):
-    place, maps = explorer("norm"), site_explorers.norm_maps()
+def test_the_norm_is_the_lessons(explorer, site):
+    place = explorer("norm")
+    maps = tensor(written(site, "norm")["maps"], np.float32, 64, 14, 14)
     for pixels, size, beta in [(30, 5, 75), (1, 5, 75), (80, 31, 100), (47, 9, 0)]:
         fill(place, pixels=pixels, n=size, β=beta)
         told = nb05.draw_norm(maps, pixels, size, beta).alt
@@ -149,9 +166,8 @@ def test_the_network_answers_to_a_crack_as_in_the_notebook(
     place.get_by_role("button", name="Ask the network").click()
     answer = place.locator("[data-sure]")
     answer.wait_for()
-    spec = site_explorers.cracks(tiny_run)
-    pixels = np.frombuffer(base64.b64decode(spec["pixels"]), np.uint8).copy()
-    cells = torch.from_numpy(pixels).view(len(spec["names"]), 1, 64, 64)
+    spec = written(site, "cracks")
+    cells = tensor(spec["pixels"], np.uint8, len(spec["names"]), 1, 64, 64)
     alive = Alive(tiny_run).eval()
     for layer in alive.modules():  # the page's weights are rounded
         if isinstance(layer, nn.Conv2d | nn.Linear) and layer.weight.numel() >= SMALL:
@@ -172,7 +188,8 @@ def test_the_network_answers_to_a_crack_as_in_the_notebook(
         data = answer.evaluate("e => [e.dataset.sure, e.dataset.loud]")
         shown_sure, shown_loud = ([*map(float, text.split(","))] for text in data)
         assert shown_sure == pytest.approx(sure.tolist(), abs=1e-3)
-        assert shown_loud == pytest.approx(loud.tolist(), rel=1e-2, abs=1e-3)
+        # A pixel of the crack may differ by a grey level.
+        assert shown_loud == pytest.approx(loud.tolist(), rel=0.05, abs=1e-3)
         assert f"{shown_sure[1]:.2f} with" in place.get_by_role("status").inner_text()
 
 
