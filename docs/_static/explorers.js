@@ -121,7 +121,7 @@ for (const place of document.querySelectorAll(".explorer")) {
 // What scrolls sideways must be reachable by keyboard.
 function reachSideways() {
   for (const box of document.querySelectorAll(
-    "pre, table, .table-wrapper, .output, .formula",
+    "pre, table, .table-wrapper, .output, .formula, p:has(> img)",
   )) {
     if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
   }

@@ -109,9 +109,10 @@ function lanes({ lanes: names = [] }, c, values) {
   const input = { x: 50, y: middle, height: values.in_channels * scale };
   const output = { x: 480, y: middle, height: c.all.outputs * scale };
   let svg = "";
+  let words = ""; // over all else
   const draw = ({ x, y, height }, colour, text) => {
-    svg += `<rect x="${x}" y="${y - height / 2}" width="16" height="${height}" fill="${colour}"/>
-      <text x="${x + 8}" y="${y - height / 2 - 4}" text-anchor="middle">${text}</text>`;
+    svg += `<rect x="${x}" y="${y - height / 2}" width="16" height="${height}" fill="${colour}"/>`;
+    words += `<text x="${x + 8}" y="${y - height / 2 - 4}" text-anchor="middle">${text}</text>`;
   };
   const band = (from, to, colour) => {
     const [left, right] = [from.x + 16, to.x];
@@ -141,7 +142,7 @@ function lanes({ lanes: names = [] }, c, values) {
   }
   draw(input, colours.trunk, `input: ${values.in_channels}`);
   draw(output, "none", `output: ${c.all.outputs}`);
-  return `<svg viewBox="0 0 560 330" aria-hidden="true">${svg}</svg>`;
+  return `<svg viewBox="0 0 560 330" aria-hidden="true">${svg}${words}</svg>`;
 }
 
 for (const [kind, told] of Object.entries(lines)) {
