@@ -20,8 +20,8 @@ def write(site: Path) -> None:
         "pages": f"pages {digest(pages, site)}",
         "network": f"network {digest(network, site)}",
     }
-    needed = [path.relative_to(site).as_posix() for path in network]
-    needed.append("_static/network/worker.js")
+    scripts = sorted((site / "_static/network").glob("*.js"))
+    needed = [path.relative_to(site).as_posix() for path in [*network, *scripts]]
     head = f"const VERSION = {json.dumps(version)};\n"
     head += f"const WITH_NETWORK = {json.dumps(needed)};\n"
     text = head + TEMPLATE.read_text(encoding="utf-8")

@@ -10,8 +10,6 @@ import pytest
 import site_explorers
 import torch
 import torch.nn.functional as F
-from site_network import SMALL, Alive, rounded
-from torch import nn
 
 from inception_lib.analysis.cracks import draw_crack
 from inception_lib.teaching.lessons import nb01, nb05, nb10
@@ -24,6 +22,20 @@ PAGES = {
     "defect": "10_the_race",
     "cracks": "11_dreams",
 }
+# What the page's network says to two pictures, which test_site_network.py compares with
+# PyTorch.
+ASK = """async ([pixels, module]) => {
+    if (!window.alone) {
+        const { Network, FILES } = await import("/_static/network/network.js");
+        const about = await fetch(new URL("about.json", FILES));
+        window.alone = new Network(await about.json());
+        await alone.load(() => {});
+    }
+    const names = ["output", module];
+    const mask = new Float32Array(36).fill(1);
+    const found = await alone.ask(Uint8Array.from(pixels), mask, names);
+    return names.map((name) => [found[name].dims, [...found[name].data]]);
+}"""
 
 
 @pytest.fixture
@@ -156,9 +168,7 @@ def test_the_norm_is_the_lessons(explorer, site):
         assert shown == pytest.approx([*map(int, highest + loudest)], abs=1)
 
 
-def test_the_network_answers_to_a_crack_as_in_the_notebook(
-    explorer, site, page, tiny_run
-):
+def test_the_network_answers_to_a_crack_as_in_the_notebook(explorer, site, page):
     if "missing" in json.loads((site.folder / "network/about.json").read_text()):
         pytest.skip("no npm here, which fetches what runs a network")
     place = explorer("cracks")
@@ -168,27 +178,22 @@ def test_the_network_answers_to_a_crack_as_in_the_notebook(
     answer.wait_for()
     spec = written(site, "cracks")
     cells = tensor(spec["pixels"], np.uint8, len(spec["names"]), 1, 64, 64)
-    alive = Alive(tiny_run).eval()
-    for layer in alive.modules():  # the page's weights are rounded
-        if isinstance(layer, nn.Conv2d | nn.Linear) and layer.weight.numel() >= SMALL:
-            whole, scale = rounded(layer.weight)
-            layer.weight.data = whole * scale
     for cell, angle, length, width, darkness in [(1, 45, 60, 1, 40), (3, 0, 95, 8, 95)]:
         crack = {"angle": angle, "length": length, "width": width, "darkness": darkness}
         fill(place, cell=cell, **crack)
         own = cells[cell - 1 : cell]
         lined = draw_crack(own, angle, length / 100, width, darkness / 100)
-        with torch.no_grad():
-            outputs = alive(torch.cat([own, lined]), torch.ones(9, 4))
-        found = dict(zip(alive.names, outputs, strict=True))
-        sure = found["output"].softmax(1)[:, 1]
-        loud = found["4d"][:, spec["channel"]].amax((1, 2)) / spec["rare"]
+        pixels = torch.cat([own, lined]).flatten().tolist()
+        outputs = page.evaluate(ASK, [pixels, spec["module"]])
+        output, maps = (torch.tensor(data).view(dims) for dims, data in outputs)
+        sure = output.softmax(1)[:, 1]
+        loud = maps[:, spec["channel"]].amax((1, 2)) / spec["rare"]
         asked = ",".join(map(str, [cell, *crack.values()]))
         place.locator(f'[data-asked="{asked}"]').wait_for()
         data = answer.evaluate("e => [e.dataset.sure, e.dataset.loud]")
         shown_sure, shown_loud = ([*map(float, text.split(","))] for text in data)
-        assert shown_sure == pytest.approx(sure.tolist(), abs=1e-3)
         # A pixel of the crack may differ by a grey level.
+        assert shown_sure == pytest.approx(sure.tolist(), abs=1e-3)
         assert shown_loud == pytest.approx(loud.tolist(), rel=0.05, abs=1e-3)
         assert f"{shown_sure[1]:.2f} with" in place.get_by_role("status").inner_text()
 
