@@ -8,6 +8,8 @@ from html import escape
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
+
 from inception_lib import GoogLeNet
 from inception_lib.teaching.lessons import nb05
 
@@ -49,7 +51,8 @@ def draw_card(path: Path) -> None:
     (ax,) = figure.axes
     figure.legends[0].remove()
     figure.set_layout_engine("none")
-    figure.set_size_inches(*(length / 100 for length in CARD_SIZE))
+    width, height = CARD_SIZE
+    figure.set_size_inches(width / 100, height / 100)
     ax.set_position((0.02, 0.2, 0.96, 0.56))
     ax.set(title="", ylim=(-7.5, 7.5))
     for words in list(ax.texts):
@@ -59,7 +62,7 @@ def draw_card(path: Path) -> None:
         else:
             words.set_fontsize(17 if frame else 14)
     for one in list(ax.lines):
-        if min(one.get_ydata()) < -7.5:
+        if np.min(one.get_ydata()) < -7.5:
             one.remove()
     told = "Meet a trained one in your browser, then build your own"
     figure.text(0.04, 0.86, "GoogLeNet, built and measured", fontsize=42, weight="bold")

@@ -58,8 +58,8 @@ def written(site, kind: str) -> dict:
 
 
 def tensor(text: str, kind: type, *shape: int) -> torch.Tensor:
-    numbers = np.frombuffer(base64.b64decode(text), kind).copy()
-    return torch.from_numpy(numbers).view(shape)
+    numbers: np.ndarray = np.frombuffer(base64.b64decode(text), kind)
+    return torch.from_numpy(numbers.copy()).view(shape)
 
 
 def fill(place, **values) -> None:

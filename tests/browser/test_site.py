@@ -368,11 +368,9 @@ def test_the_notebooks_sliders_live(site, page):
 class Lost(Quiet):
     """A server that has a page for addresses which lead nowhere, as GitHub's has."""
 
-    def send_head(self):
-        if Path(self.translate_path(self.path)).exists():
-            return super().send_head()
-        self.path = "/404.html"
-        return super().send_head()
+    def translate_path(self, path: str) -> str:
+        found = super().translate_path(path)
+        return found if Path(found).exists() else super().translate_path("/404.html")
 
 
 def test_an_address_that_leads_nowhere_leads_home_at_any_depth(site, browser):
