@@ -198,6 +198,26 @@ def test_the_network_answers_to_a_crack_as_in_the_notebook(explorer, site, page)
         assert f"{shown_sure[1]:.2f} with" in place.get_by_role("status").inner_text()
 
 
+def test_the_keyboard_moves_it_and_a_screen_reader_is_told_one_line(explorer, page):
+    place = explorer("heads")
+    assert place.get_attribute("role") == "group" and place.get_attribute("aria-label")
+    line, told = place.get_by_role("status"), set()
+    assert place.locator("[aria-live], [role=status]").count() == 1
+    place.get_by_role("button", name="plain").focus()
+    for key in ("Tab", "Enter", "Tab", "Tab", "Tab"):
+        page.keyboard.press(key)
+        told.add(line.inner_text())
+    assert len(told) == 2 and all(20 < len(said) < 150 for said in told)
+    before = values(place, '[data-series="1"]')
+    page.keyboard.press("ArrowRight")
+    assert place.locator('[name="head 1"][type="number"]').input_value() == "31"
+    assert values(place, '[data-series="1"]') != before
+    focused = "document.activeElement.getAttribute('aria-label')"
+    assert page.evaluate(focused).startswith("head 1")
+    drawing = place.get_by_role("img")
+    assert drawing.get_attribute("aria-label").startswith("Gradient norm over weight")
+
+
 def test_what_needs_a_kernel_says_where_it_lives(site, page):
     page.goto(f"{site.url}notebooks/08_looking_inside.html")
     asleep = page.locator(".asleep")
