@@ -49,7 +49,7 @@ async function answer(event) {
 async function sorry(cache) {
   const kept = (await cache.keys()).map(({ url }) => url.replace(SCOPE, ""));
   const links = kept
-    .filter((path) => path.endsWith(".html"))
+    .filter((path) => path.endsWith(".html") && path !== "404.html")
     .sort()
     .map((path) => `<li><a href="${SCOPE}${path}">${path.replace(".html", "")}</a></li>`);
   const page = `<!doctype html><html lang="en"><meta charset="utf-8">

@@ -123,7 +123,7 @@ VIEWS.norm = (place, { maps, channels }) => {
     bars += line(46, 230, 46 + 6 * channels, 230) + line(46, 20, 46, 230) + scale(41);
     for (const c of [0, 20, 40, 60]) bars += text(49 + 6 * c, 246, c, `text-anchor="middle"`);
     bars += text(240, 264, "channel", `text-anchor="middle"`);
-    bars += text(46, 14, `the loudest place: channel ${loud}, its window of ${n}`);
+    bars += text(46, 14, `the loudest place, channel ${loud}: pale before, blue after`);
     const right = (value) => 46 + (210 * value) / end;
     let dots = "";
     for (let i = 0; i < x.length; i += 4)
