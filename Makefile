@@ -5,6 +5,7 @@
 # make notebooks  execute the notebooks in place, or one: NOTEBOOK=05_googlenet
 # make site       the website in build/site, with the network of runs/mine, of RUN=…, or
 #                 one that is trained for it; SITE_REPOSITORY=owner/name adds Binder, Colab
+#                 and the address of its GitHub pages, SITE_URL=https://… another address
 # make bench      measure the speed beside torchvision and others (8 minutes at most)
 # make setup      only create .venv, which the others do by themselves
 #

@@ -3,16 +3,21 @@
 import os
 import sys
 from pathlib import Path
+from textwrap import shorten
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
+from docutils import nodes  # noqa: E402
 from site_data import script  # noqa: E402
+from site_front import CARD, CARD_SIZE, address  # noqa: E402
 
 # "owner/name" on GitHub, for links that open a notebook on Binder or Colab; the one
 # place where it is set. Without it there are no such links.
 REPOSITORY = os.environ.get("SITE_REPOSITORY", "")
 BRANCH = os.environ.get("SITE_BRANCH", "main")
+# Where the site will lie: SITE_URL, or else GitHub's pages of the repository.
+ADDRESS = address(os.environ)
 
 project = "GoogLeNet, built and measured"
 html_title = "GoogLeNet"
@@ -43,12 +48,24 @@ python_use_unqualified_type_names = True
 html_theme = "furo"
 html_static_path = ["_static"]
 html_css_files = ["site.css", "network.css"]
-html_js_files = [(None, {"body": script()}), ("explorers.js", {"defer": "defer"})]
+VIEWS = ["views", "costs", "heads", "pictures", "cracks"]
+html_js_files = [
+    (None, {"body": script()}),
+    *((f"explorers/{name}.js", {"defer": "defer"}) for name in VIEWS),
+    ("explorers.js", {"defer": "defer"}),
+    ("offline.js", {"defer": "defer"}),
+]
+html_baseurl = ADDRESS
 html_favicon = "_static/favicon.svg"
 html_copy_source = False
 html_domain_indices = False  # every name is in the general index
 html_show_sphinx = False
-html_context = {"repository": REPOSITORY, "branch": BRANCH}
+html_context = {
+    "repository": REPOSITORY,
+    "branch": BRANCH,
+    "card": ADDRESS and ADDRESS + CARD,
+    "card_size": CARD_SIZE,
+}
 # Colours with enough contrast, by their makers' promise and by our test.
 pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "a11y-high-contrast-dark"
@@ -61,6 +78,15 @@ def name_heading_levels(app, page, template, context, doctree) -> None:
     context["furo_navigation_tree"] = levelled
 
 
+def describe(app, page, template, context, doctree) -> None:
+    """A page's first paragraph of some length, for those who show links to it."""
+    paragraphs = doctree.findall(nodes.paragraph) if doctree else []
+    texts = (paragraph.astext() for paragraph in paragraphs)
+    text = next((text for text in texts if len(text) > 60), "")
+    context["description"] = shorten(text, 200, placeholder=" …")
+
+
 def setup(app) -> None:
     # After furo, which makes the tree on the same event.
     app.connect("html-page-context", name_heading_levels, priority=900)
+    app.connect("html-page-context", describe)

@@ -1,6 +1,7 @@
 """The set-up: the same versions in three files, and errors that people understand."""
 
 import ast
+import json
 import re
 import runpy
 import subprocess
@@ -255,3 +256,28 @@ def test_an_environment_made_by_hand_is_kept(root):
     install(root)
     (root / ".venv" / "setup-state.txt").unlink()
     assert install(root) == ["-m pip"]
+
+
+def test_binder_installs_what_the_notebooks_need_with_the_tested_versions():
+    """It looks into .binder, and then no longer at environment.yml."""
+    folder = ROOT / ".binder"
+    lines = (folder / "requirements.txt").read_text().splitlines()
+    options = dict(line.split() for line in lines if not line.startswith("#"))
+    assert options["-e"] == ".[lab]"
+    assert (folder / options["-c"]).resolve() == ROOT / "constraints.txt"
+    assert options["--extra-index-url"].endswith("/whl/cpu")
+    (version,) = re.findall(r"python-(3\.\d+)", (folder / "runtime.txt").read_text())
+    oldest = project()["requires-python"].removeprefix(">=")
+    assert version == oldest  # the tested one
+
+
+def test_a_dev_container_sets_up_with_make():
+    described = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
+    command = described["postCreateCommand"].split()
+    make = subprocess.run([*command, "-n"], cwd=ROOT, capture_output=True, text=True)
+    assert make.returncode == 0 and "tools/setup.py" in make.stdout
+    name, version = described["image"].split(":")
+    assert name == "python" and version == project()["requires-python"][2:]
+    assert described["forwardPorts"] == [8888]  # JupyterLab's own
+    settings = described["customizations"]["vscode"]["settings"]
+    assert settings["python.defaultInterpreterPath"] == ".venv/bin/python"

@@ -37,7 +37,8 @@ def test_formulas_become_mathml_and_code_is_left_alone():
     [
         ("nb01.explore_bottleneck()", 'data-kind="bottleneck"'),
         ('nb02.explore_module("3b")', 'data-kind="module" data-start="3b"'),
-        ("nb04.explore_heads(measured)", "alive in JupyterLab"),
+        ("nb04.explore_heads(measured)", 'data-kind="heads"'),
+        ("nb07.explore_speed(measured)", "Run this notebook to move its sliders"),
     ],
 )
 def test_a_widgets_text_is_replaced(call, shown):
@@ -145,21 +146,52 @@ def test_the_slides_come_with_the_licences_of_what_is_in_them(tmp_path):
     assert "SIL OPEN FONT LICENSE" in (fonts / "LICENSE").read_text()
 
 
+def page_of(monkeypatch, pagename: str, variables: dict, **more) -> str:
+    """What our template makes of a page, by Sphinx's settings with these variables."""
+    monkeypatch.setattr(sys, "path", [*sys.path])  # the settings add to it
+    for name in ("SITE_REPOSITORY", "SITE_BRANCH", "SITE_URL"):
+        monkeypatch.setenv(name, variables.get(name, ""))
+    settings = runpy.run_path(str(ROOT / "docs" / "conf.py"))
+    text = (ROOT / "docs" / "_templates" / "page.html").read_text()
+    blocks = (
+        "{% block extrahead %}{% endblock %}{% block content %}THE PAGE{% endblock %}"
+    )
+    templates = Environment(
+        loader=DictLoader({"!page.html": blocks, "page.html": text})
+    )
+    return templates.get_template("page.html").render(
+        pagename=pagename,
+        pathto=lambda target, resource: f"../{target}",
+        **settings["html_context"],
+        **more,
+    )
+
+
+def test_what_others_show_of_a_page(monkeypatch):
+    told = {"title": "A <em>page</em> & more", "description": 'It says "so".'}
+    told["pageurl"] = "https://example.org/x/glossary.html"
+
+    def metas(**variables):
+        html = page_of(monkeypatch, "glossary", variables, **told)
+        return dict(
+            re.findall(r'<meta (?:name|property)="(.+?)" content="(.+?)">', html)
+        )
+
+    known = metas(SITE_URL="https://example.org/x")
+    assert known["og:image"] == "https://example.org/x/_static/card.png"
+    assert known["og:title"] == "A page &amp; more"
+    assert known["og:description"] == known["description"] == "It says &#34;so&#34;."
+    assert known["og:url"] == told["pageurl"]
+    assert known["twitter:card"] == "summary_large_image"
+    # An image without an address would be none: so the words alone.
+    assert metas()["twitter:card"] == "summary" and "og:image" not in metas()
+
+
 @pytest.mark.parametrize("repository", ["", "someone/x"])
 def test_links_to_a_repository_of_any_owner(monkeypatch, repository):
     """From the two variables, through Sphinx's settings, to a notebook's page."""
-    monkeypatch.setattr(sys, "path", [*sys.path])  # the settings add to it
-    monkeypatch.setenv("SITE_REPOSITORY", repository)
-    monkeypatch.setenv("SITE_BRANCH", "spring")
-    settings = runpy.run_path(str(ROOT / "docs" / "conf.py"))
-    text = (ROOT / "docs" / "_templates" / "page.html").read_text()
-    base = "{% block content %}THE PAGE{% endblock %}"
-    templates = Environment(loader=DictLoader({"!page.html": base, "page.html": text}))
-    html = templates.get_template("page.html").render(
-        pagename="notebooks/01_bottleneck",
-        pathto=lambda target, resource: f"../{target}",
-        **settings["html_context"],
-    )
+    variables = {"SITE_REPOSITORY": repository, "SITE_BRANCH": "spring"}
+    html = page_of(monkeypatch, "notebooks/01_bottleneck", variables)
     notebook = "notebooks/01_bottleneck.ipynb"
     expected = [
         f"https://github.com/someone/x/blob/spring/{notebook}",

@@ -42,10 +42,10 @@ class Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[Site]:
-    """The site in ``folder``, on a server of its own."""
+def served(folder: Path, kind: type[Quiet] = Quiet) -> Iterator[Site]:
+    """The site in ``folder``, on a server of its own, of this kind."""
     pages = sorted(str(p.relative_to(folder)) for p in folder.rglob("*.html"))
-    handler = functools.partial(Quiet, directory=str(folder))
+    handler = functools.partial(kind, directory=str(folder))
     with Server(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield Site(folder, f"http://127.0.0.1:{server.server_port}/", pages)

@@ -17,14 +17,17 @@ from pathlib import Path
 
 os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")  # else jupyter_core warns
 
+import site_explorers  # noqa: E402
+import site_front  # noqa: E402
 import site_network  # noqa: E402
 import site_notebooks  # noqa: E402
+import site_offline  # noqa: E402
 import site_runtime  # noqa: E402
 import site_slides  # noqa: E402
 import site_teachers  # noqa: E402
 
 from inception_lib.teaching.trained import trained_run  # noqa: E402
-from inception_lib.training import load_run  # noqa: E402
+from inception_lib.training import Run, load_run  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS, NOTEBOOKS = ROOT / "docs", ROOT / "notebooks"
@@ -58,8 +61,8 @@ def build(source: Path, site: Path) -> None:
     shutil.copytree(NOTEBOOKS / "maps", site / "notebooks/maps")
 
 
-def write_network(run: Path | None, folder: Path, cache: Path = CACHE) -> None:
-    """The landing page's network, or the reason why there is none."""
+def write_network(run: Path | None, folder: Path, cache: Path = CACHE) -> Run | None:
+    """The landing page's network, or the reason why there is none. Returns its run."""
     try:
         runtime = site_runtime.runtime(cache)
     except site_runtime.NoRuntimeError as error:
@@ -69,12 +72,13 @@ def write_network(run: Path | None, folder: Path, cache: Path = CACHE) -> None:
             "npm and call make site again.",
             folder,
         )
-        return
+        return None
     if run is not None:
         found = load_run(run)
     else:
         found = trained_run(ROOT / "runs/mine", ROOT / "runs/quick")
     site_network.write(found, runtime, folder)
+    return found
 
 
 def for_the_site(markdown: str) -> str:
@@ -93,5 +97,8 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     folder = arguments.folder.resolve()
     build(folder / "site-source", folder / "site")
-    write_network(arguments.run, folder / "site/network")
+    run = write_network(arguments.run, folder / "site/network")
+    site_explorers.write(run, folder / "site/explorers")
+    site_front.write(folder / "site", site_front.address(os.environ))
+    site_offline.write(folder / "site")  # of all that lies there
     print(f"The site is ready: {(folder / 'site' / 'index.html').as_uri()}")

@@ -1,6 +1,6 @@
 """What the site's explorers show: their sliders, and the layers behind every number.
 
-docs/_static/explorers.js knows one formula, that of a convolution, and draws what
+docs/_static/explorers/costs.js knows one formula, that of a convolution, and draws what
 stands here; tests/browser/test_site.py compares its numbers with analysis.costs.
 """
 
@@ -80,6 +80,8 @@ EXPLORERS: dict[str, dict] = {
     },
     "module": {
         "title": "Sliders of an Inception module",
+        "presetsTitle": "A module of the paper",
+        "start": "3a",
         "presets": {name: paper_module(name) for name in GOOGLENET_WIDTHS},
         "sliders": {
             **{name: [text, 8, LIMITS[name], 8, 8] for name, text in WORDS.items()},

@@ -9,17 +9,18 @@ from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
+from site_data import EXPLORERS
+from site_explorers import KINDS
 
 # What a notebook prints for a widget, without a kernel.
 WIDGET = re.compile(r"^[A-Z]\w*\(children=")
-# The sliders whose arithmetic docs/_static/explorers.js can do: the function of
-# inception_lib.teaching.lessons, with or without one argument.
-EXPLORER = re.compile(
-    r"nb\d\d\.explore_(bottleneck|module|pooling)\((?:\"(\w+)\")?\)\s*$"
-)
+# The sliders that live in the page, from tools/site_data.py or tools/site_explorers.py:
+# the function of inception_lib.teaching.lessons, with or without a start.
+LIVE = "|".join((*EXPLORERS, *KINDS))
+EXPLORER = re.compile(rf'nb\d\d\.explore_({LIVE})\((?:"(\w+)")?')
 ASLEEP = (
-    '<p class="asleep">Here are controls that need a running Python. They are alive '
-    "in JupyterLab (<code>make lab</code>).</p>"
+    '<p class="asleep">Run this notebook to move its sliders: '
+    '<a href="../index.html#on-your-computer">how to</a>.</p>'
 )
 
 

@@ -14,9 +14,11 @@ from websites import (
     DESKTOP,
     PHONE,
     Heard,
+    Quiet,
     faults,
     listen,
     low_contrasts,
+    served,
     tab_to,
 )
 
@@ -361,6 +363,29 @@ def test_the_notebooks_sliders_live(site, page):
     place.get_by_role("slider", name="map size").press("Home")
     shown = costs_shown(place)
     assert shown["flat"] == shown["averaged"]
+
+
+class Lost(Quiet):
+    """A server that has a page for addresses which lead nowhere, as GitHub's has."""
+
+    def translate_path(self, path: str) -> str:
+        found = super().translate_path(path)
+        return found if Path(found).exists() else super().translate_path("/404.html")
+
+
+def test_an_address_that_leads_nowhere_leads_home_at_any_depth(site, browser):
+    with served(site.folder, Lost) as lost:
+        page = browser.new_page(viewport=PHONE)
+        heard = listen(page)
+        page.goto(lost.url + "no/such/page.html")
+        page.get_by_role("heading", name="There is no such page").wait_for()
+        weight = "getComputedStyle(document.querySelector('article a')).textDecoration"
+        assert "underline" in page.evaluate(weight)  # the theme's own
+        page.get_by_role("link", name="first page").click()
+        page.get_by_role("heading", name="Meet the network").wait_for()
+        assert page.url == lost.url + "index.html"
+        assert heard.errors == []
+        page.close()
 
 
 def test_the_search_finds(site, page):

@@ -353,7 +353,7 @@ def test_a_browser_without_webassembly_gets_a_sentence(site, facts, page):
 
 
 def test_a_download_that_fails_can_be_tried_again(site, facts, browser):
-    page = browser.new_page()
+    page = browser.new_page(service_workers="block")  # it would ask in its own name
     page.route("**/network.onnx", lambda route: route.abort())
     page.goto(site.url)
     page.locator("#network", has_text="could not be woken").wait_for(timeout=60_000)
