@@ -48,7 +48,7 @@ python_use_unqualified_type_names = True
 html_theme = "furo"
 html_static_path = ["_static"]
 html_css_files = ["site.css", "network.css"]
-VIEWS = ["views", "costs", "heads", "pictures", "cracks"]
+VIEWS = ["views", "costs", "heads", "speed", "pictures", "cracks"]
 html_js_files = [
     (None, {"body": script()}),
     *((f"explorers/{name}.js", {"defer": "defer"}) for name in VIEWS),

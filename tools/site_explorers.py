@@ -16,6 +16,7 @@ from typing import Any
 
 import nbformat
 import numpy as np
+import pandas as pd
 import torch
 from ipywidgets import VBox
 from torch import Tensor
@@ -23,12 +24,12 @@ from torch import Tensor
 from inception_lib.analysis.gradients import LossGradients
 from inception_lib.teaching.drawing import CREDIT
 from inception_lib.teaching.explorer import Choice, Slider
-from inception_lib.teaching.lessons import nb01, nb04, nb05, nb10, nb11
+from inception_lib.teaching.lessons import nb01, nb04, nb05, nb07, nb10, nb11
 from inception_lib.training import Run, solar_cells, split
 
 ROOT = Path(__file__).resolve().parents[1]
 GRADIENTS = ROOT / "docs" / "gradients.json"
-KINDS = ("squeezed", "heads", "norm", "defect", "cracks")
+KINDS = ("squeezed", "heads", "norm", "speed", "defect", "cracks")
 EVERY = 4  # of notebook 01's cells, and of 05's rows and columns, one in so many
 LOOKED_AT = 4  # of the validation cells one in so many says what is rare, and healthy
 HEALTHY = 8  # cells to draw cracks into
@@ -146,6 +147,23 @@ def norm() -> dict[str, Any]:
     }
 
 
+def measured_speed() -> pd.DataFrame:
+    """07's table, as the page shows it: a measurement of the machine it was run on."""
+    cells = nbformat.read(ROOT / "notebooks" / "07_training.ipynb", as_version=4).cells
+    (cell,) = (cell for cell in cells if cell.id == "07-speed-measure")
+    (output,) = (output for output in cell.outputs if "data" in output)
+    text = io.StringIO(output.data["text/plain"])
+    return pd.read_csv(text, sep=r"\s{2,}", engine="python")
+
+
+def speed() -> dict[str, Any]:
+    measured = measured_speed()
+    return controls(nb07.explore_speed(measured)) | {
+        "title": "Switches of a training step",
+        "measured": measured.to_dict("records"),
+    }
+
+
 def defect() -> dict[str, Any]:
     """10's marks: where they lie, by the random numbers of ``nb10``, and the noise."""
     pictures, labels = nb10.noisy_pictures(8, [nb10.Defect(1, 1)], seed=1)
@@ -201,7 +219,7 @@ def cracks(run: Run | None) -> dict[str, Any]:
 def write(run: Run | None, folder: Path) -> None:
     """A file for each of the explorers that has numbers."""
     folder.mkdir(parents=True)
-    specs = (squeezed(), heads(), norm(), defect(), cracks(run))
+    specs = (squeezed(), heads(), norm(), speed(), defect(), cracks(run))
     for kind, spec in zip(KINDS, specs, strict=True):
         text = f"INCEPTION.explorers.{kind} = {json.dumps(spec)};\n"
         (folder / f"{kind}.js").write_text(text, encoding="utf-8")

@@ -19,6 +19,7 @@ PAGES = {
     "squeezed": "01_bottleneck",
     "heads": "04_auxiliary_classifiers",
     "norm": "05_googlenet",
+    "speed": "07_training",
     "defect": "10_the_race",
     "cracks": "11_dreams",
 }
@@ -231,3 +232,21 @@ def test_an_explorer_without_its_numbers_stays_asleep(site, page):
     page.route("**/explorers/heads.js", lambda route: route.fulfill(body=""))
     page.goto(f"{site.url}notebooks/{PAGES['heads']}.html")
     assert "Run this notebook" in page.locator('[data-kind="heads"]').inner_text()
+
+
+def test_the_steps_speed_is_what_the_notebook_measured(explorer):
+    place, measured = explorer("speed"), site_explorers.measured_speed()
+    assert measured.ratio[0] == 1
+    for row in measured.itertuples():
+        for name in (row.layout, row.precision):
+            place.get_by_role("button", name=name, exact=True).click()
+        shown = values(place, "svg [data-value]")
+        assert (
+            shown == measured[["ratio", "fraction_of_peak"]].to_numpy().ravel().tolist()
+        )
+        marked = place.locator('svg [stroke-width="2"]')
+        found = marked.evaluate_all("all => all.map(e => Number(e.dataset.value))")
+        assert found == [row.ratio, row.fraction_of_peak]
+        assert (
+            f"{row.ratio:.2f} times as fast" in place.get_by_role("status").inner_text()
+        )
