@@ -1,10 +1,12 @@
 """The landing page's network in a real Chromium: it answers as PyTorch does."""
 
+import base64
 import json
 import os
 import re
 import shutil
 import sys
+from dataclasses import replace
 from statistics import median
 
 import build_site
@@ -12,8 +14,17 @@ import numpy as np
 import pytest
 import torch
 from axe_playwright_python.base import AXE_SCRIPT
+from onnx import load_from_string, numpy_helper
 from PIL import Image
-from site_network import MODULES, SMALL, Alive, rounded
+from site_network import (
+    MODULES,
+    Alive,
+    folded,
+    in_random_order,
+    rounded,
+    shuffled,
+    weighted,
+)
 from torch import nn
 from websites import DESKTOP, PHONE, faults, listen, low_contrasts, served, tab_to
 
@@ -34,9 +45,9 @@ BEGIN = """async () => {
     window.alone = new network.Network(about);
     await alone.load(() => {});
 }"""
-ASK = """async ([pixels, mask, names]) => {
+ASK = """async ([pixels, mask, names, weights]) => {
     const given = [Uint8Array.from(pixels), Float32Array.from(mask)];
-    const found = await alone.ask(...given, names);
+    const found = await alone.ask(...given, names, weights);
     return names.map((name) => [found[name].dims, [...found[name].data]]);
 }"""
 
@@ -65,11 +76,16 @@ def awake(site, facts, page):
 @pytest.fixture(scope="session")
 def alive(tiny_run):
     """What PyTorch computes with the weights as the file has them."""
-    alive = Alive(tiny_run).eval()
-    for layer in alive.modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear) and layer.weight.numel() >= SMALL:
-            whole, scale = rounded(layer.weight)
-            layer.weight.data = whole * scale
+    network = folded(tiny_run.model, heads=True)
+    for layer in weighted(network).values():
+        whole, scale = rounded(layer.weight)
+        layer.weight.data = whole * scale
+    return answering(tiny_run, network)
+
+
+def answering(run, network):
+    """The function from pixels (and a mask) to all outputs of a folded network."""
+    alive = Alive(replace(run, model=network)).eval()
 
     @torch.no_grad()
     def answer(pixels, mask=None):
@@ -77,6 +93,18 @@ def alive(tiny_run):
         return dict(zip(alive.names, outputs, strict=True))
 
     return answer
+
+
+def close(page, answer, pixels, mask, weights="trained"):
+    """The page's network says what PyTorch says, to a thousandth."""
+    expected = answer(pixels, mask)
+    names = list(expected)[:4]
+    assert names == ["output", "head 1", "head 2", "evidence"]
+    asked = [pixels.flatten().tolist(), mask.flatten().tolist(), names, weights]
+    for name, (dims, data) in zip(names, page.evaluate(ASK, asked), strict=True):
+        found = torch.tensor(data).view(dims)
+        scale = expected[name].abs().max().item()
+        torch.testing.assert_close(found, expected[name], rtol=0, atol=1e-3 * scale)
 
 
 def answered(page):
@@ -117,14 +145,87 @@ def test_the_logits_of_50_pictures_are_pytorchs(site, facts, page, alive):
     mask = torch.ones(9, 4)
     mask[3, 1] = mask[7, 2] = 0
     for given in (torch.ones(9, 4), mask):
-        expected = alive(pixels, given)
-        names = list(expected)[:4]
-        assert names == ["output", "head 1", "head 2", "evidence"]
-        asked = [pixels.flatten().tolist(), given.flatten().tolist(), names]
-        for name, (dims, data) in zip(names, page.evaluate(ASK, asked), strict=True):
-            found = torch.tensor(data).view(dims)
-            scale = expected[name].abs().max().item()
-            torch.testing.assert_close(found, expected[name], rtol=0, atol=1e-3 * scale)
+        close(page, alive, pixels, given)
+
+
+OTHER = """async (kind) => {
+    const { withOther } = await import("/_static/network/weights.js");
+    const load = async (name) => (await fetch(`/network/${name}`)).arrayBuffer();
+    const measured = new Float32Array(await load("shuffled.bin"));
+    const file = await load("network.onnx");
+    const other = withOther(file, alone.about.layers, measured, kind);
+    const reader = new FileReader();
+    reader.readAsDataURL(new Blob([other]));
+    await new Promise((done) => (reader.onload = done));
+    return reader.result.split(",")[1];
+}"""
+
+
+def weights_in_the_page(page, kind) -> dict[str, np.ndarray]:
+    """All numbers in the file that the page makes out of its network."""
+    graph = load_from_string(base64.b64decode(page.evaluate(OTHER, kind))).graph
+    return {one.name: numpy_helper.to_array(one) for one in graph.initializer}
+
+
+def test_shuffled_weights_are_the_trained_ones_in_pytorchs_order(
+    site, facts, page, tiny_run
+):
+    page.goto(site.url)
+    page.evaluate(BEGIN)
+    found = weights_in_the_page(page, "shuffled")
+    trained = weighted(folded(tiny_run.model, heads=True))
+    network, first = shuffled(tiny_run), 0
+    for name, layer in weighted(network).items():
+        whole = rounded(trained[name].weight)[0].flatten(1).numpy()
+        here = found[f"{name}.weight.int8"].reshape(whole.shape)
+        assert (np.sort(here, axis=1) == np.sort(whole, axis=1)).all(), name
+        assert (here != whole).mean() > 0.5
+        # The same order as PyTorch's, and the scales of its batch norms.
+        order = torch.from_numpy(in_random_order(whole, first))
+        assert (here == order.numpy()).all()
+        scale = rounded(layer.weight)[1]
+        layer.weight.data = order.view(layer.weight.shape) * scale
+        first += whole.size
+    pixels = torch.randint(0, 256, (5, 1, SIDE, SIDE), dtype=torch.uint8)
+    close(page, answering(tiny_run, network), pixels, torch.ones(9, 4), "shuffled")
+
+
+def test_untrained_weights_are_as_the_library_draws_them(site, facts, page, tiny_run):
+    page.goto(site.url)
+    page.evaluate(BEGIN)
+    found = weights_in_the_page(page, "untrained")
+    torch.manual_seed(3)
+    network = folded(build_model(tiny_run.config, 2).eval(), heads=True)
+    for name, layer in weighted(network).items():
+        scale = found[f"{name}.weight.scale"]
+        weight = torch.from_numpy(found[f"{name}.weight.int8"] * scale)
+        ours, librarys = weight.std(), layer.weight.std()
+        # Two standard errors of each, four in all.
+        assert abs(ours / librarys - 1) < 4 / weight.numel() ** 0.5, name
+        assert abs(weight.mean()) < 4 * librarys / weight.numel() ** 0.5
+        kurtosis = ((weight / ours) ** 4).mean()  # 3: normal
+        assert abs(kurtosis - 3) < 5 * (24 / weight.numel()) ** 0.5 + 0.01
+        assert (found[f"{name}.bias"] == 0).all() and (layer.bias == 0).all()
+        layer.weight.data = weight.view(layer.weight.shape)
+    pixels = torch.randint(0, 256, (5, 1, SIDE, SIDE), dtype=torch.uint8)
+    close(page, answering(tiny_run, network), pixels, torch.ones(9, 4), "untrained")
+
+
+def test_other_weights_answer_for_the_same_picture_crack_and_mask(site, facts, awake):
+    change(awake, lambda: awake.get_by_role("slider", name="angle").press("ArrowRight"))
+    change(awake, awake.get_by_role("button", name="4c, 3×3 branch").click)
+    before = shown(awake)
+    trained = awake.get_by_role("radio", name="trained", exact=True)
+    tab_to(awake, trained)
+    said, seen = [awake.locator("#network .line").inner_text()], [before]
+    for _ in range(3):  # by arrow keys, once around
+        change(awake, lambda: awake.keyboard.press("ArrowRight"))
+        said.append(awake.locator("#network .line").inner_text())
+        seen.append(shown(awake))
+    assert "weights" not in said[0] and said[3] == said[0] and seen[3] == before
+    assert ", shuffled weights, with a crack, 1 of 36 branches off: " in said[1]
+    assert ", untrained weights, with a crack, 1 of 36 branches off: " in said[2]
+    assert len(set(seen)) == 3
 
 
 @pytest.mark.parametrize("side", [SIDE, 300])
