@@ -11,6 +11,7 @@ from statistics import median
 
 import build_site
 import numpy as np
+import psutil
 import pytest
 import torch
 from axe_playwright_python.base import AXE_SCRIPT
@@ -26,6 +27,7 @@ from site_network import (
     weighted,
 )
 from torch import nn
+from training.test_pictures import BAD, CORPUS, GOOD, SIZE
 from websites import DESKTOP, PHONE, faults, listen, low_contrasts, served, tab_to
 
 from inception_lib.analysis.cracks import draw_crack
@@ -45,6 +47,7 @@ BEGIN = """async () => {
     window.alone = new network.Network(about);
     await alone.load(() => {});
 }"""
+PICTURE = "'/_static/network/picture.js'"
 ASK = """async ([pixels, mask, names, weights]) => {
     const given = [Uint8Array.from(pixels), Float32Array.from(mask)];
     const found = await alone.ask(...given, names, weights);
@@ -306,6 +309,83 @@ def test_a_picture_of_ones_own_is_read_as_the_library_reads_it(
         assert said == pytest.approx(expected_mean[1].item(), abs=0.03)
 
 
+@pytest.fixture(scope="module")
+def readings(site, facts, browser) -> dict:
+    """What the page makes of each file of the library's corpus: S×S×3, or words."""
+    page = browser.new_page()
+    page.goto(site.url)
+    page.evaluate("async () => window.picture = await import(" + PICTURE + ")")
+    read = """async ([content, name, size]) => {
+        const bytes = Uint8Array.from(atob(content), (one) => one.charCodeAt(0));
+        try {
+            const square = await picture.read(new File([bytes], name));
+            return [...picture.shrink(square, size, 3)];
+        } catch (error) {
+            return error.message;
+        }
+    }"""
+    found = {}
+    for case in CORPUS:
+        content = case.content() if callable(case.content) else case.content
+        given = [base64.b64encode(content).decode(), case.name, SIZE]
+        says = page.evaluate(read, given)
+        if not isinstance(says, str):
+            says = np.array(says).reshape(3, SIZE, SIZE).transpose(1, 2, 0)
+        found[case.kind] = says
+    page.close()
+    return found
+
+
+def words(case) -> str:
+    """What the page says where it doesn't read what the library reads, or "" ."""
+    if re.match("TIFF|JPEG 2000|PPM", case.kind) or "TIFF" in case.kind:
+        return "which this browser can't read"
+    if case.kind in ("16 bits, other bytes first", "32 bits", "floats", "YCbCr", "Lab"):
+        return "TIFF, which this browser can't read"
+    if re.fullmatch("WEBP, orientation [2-8]", case.kind):
+        return "a WebP that browsers don't turn upright"
+    return ""
+
+
+@pytest.mark.parametrize("case", GOOD, ids=lambda case: case.kind)
+def test_an_odd_picture_is_read_as_the_library_reads_it_or_refused(case, readings):
+    found = readings[case.kind]
+    if expected := words(case):
+        assert_refused(found, case.name, expected)
+    else:
+        assert np.abs(found - case.expected).max() <= max(3, case.off_by)
+
+
+# What a browser reads although the library doesn't: no harm.
+READ = {"an icon", "bomb, in a comment"}
+
+
+@pytest.mark.parametrize("case", BAD, ids=lambda case: case.kind)
+def test_a_broken_picture_is_one_clear_sentence(case, readings):
+    found = readings[case.kind]
+    if case.kind in READ:
+        assert found.shape == (SIZE, SIZE, 3)
+    else:
+        assert_refused(found, case.name, "")
+        why = found.removeprefix(case.name)
+        if case.kind == "nothing in it":
+            assert ": empty;" in why
+        if case.kind == "HEIC":
+            assert "HEIC or AVIF, which this browser can't read" in why
+        if case.kind == "SVG":
+            assert "SVG, a drawing without pixels" in why
+        if "cut off" in case.kind and case.kind[:3] in ("JPE", "PNG", "GIF", "WEB"):
+            assert re.search("damaged, cut off|JPEG 2000", why)
+        if case.kind == "bomb, twice too large":
+            assert "too large, over 89 million pixels" in why
+
+
+def assert_refused(found, name: str, why: str) -> None:
+    assert isinstance(found, str)
+    assert found.startswith(f"{name} can't be used as a picture: ") and why in found
+    assert found.endswith("; choose another, or save it as PNG or JPEG.")
+
+
 def test_a_file_that_is_no_picture_gets_a_sentence(facts, awake, tmp_path):
     path = tmp_path / "letter.png"
     path.write_text("Dear network")
@@ -315,7 +395,7 @@ def test_a_file_that_is_no_picture_gets_a_sentence(facts, awake, tmp_path):
     awake.wait_for_function(
         "document.querySelector('#network .line').textContent.includes('letter.png')"
     )
-    assert re.fullmatch(r"letter\.png can't be read .*\.", said.inner_text())
+    assert re.fullmatch(r"letter\.png can't be used .*\.", said.inner_text())
     assert shown(awake) == before
 
 
@@ -486,6 +566,61 @@ def test_how_long_an_answer_takes(facts, awake):
         times.append(int(awake.locator("#network").get_attribute("data-milliseconds")))
     print(f"from input to picture: {median(times):.0f} ms (median, {SIDE} px)")
     assert all(time > 0 for time in times)
+
+
+INPUTS = """async ([from, to]) => {
+    const place = document.getElementById("network");
+    const [angle] = place.querySelectorAll("input[type=range]");
+    const modules = [...place.querySelectorAll(".module")];
+    for (let i = from; i < to; i++) {
+        const drawn = new Promise((done) => {
+            const seen = new MutationObserver(() => (seen.disconnect(), done()));
+            seen.observe(place, { attributeFilter: ["data-milliseconds"] });
+        });
+        angle.value = 5 * (i % 36);
+        angle.dispatchEvent(new Event("input"));
+        if (i % 10 === 0) modules[(i / 10) % 2].click();  // the largest maps
+        await drawn;
+    }
+}"""
+
+
+def renderers() -> dict[int, psutil.Process]:
+    """The processes in which the browsers of these tests show pages."""
+    children = psutil.Process().children(recursive=True)
+    return {p.pid: p for p in children if "--type=renderer" in p.cmdline()}
+
+
+def test_memory_does_not_grow_over_200_inputs(site, facts, browser, chromium):
+    """What the page's process holds, WebAssembly included, after 50 and after 200."""
+    others = renderers()
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--js-flags=--expose-gc"]
+    own = browser.browser_type.launch(executable_path=chromium, args=flags)
+    page = own.new_page()
+    page.set_default_timeout(120_000)
+    page.goto(site.url)
+    page.locator("#network .bar").first.wait_for()
+    answered(page)
+    (worker,) = page.workers
+    engine = page.context.new_cdp_session(page)
+
+    def megabytes() -> float:
+        for place in (page, worker, page, worker):
+            place.evaluate("gc()")
+        found = [p for pid, p in renderers().items() if pid not in others]
+        held = sum(process.memory_full_info().uss for process in found)
+        # What JavaScript has set aside for later is no leak.
+        heap = engine.send("Runtime.getHeapUsage")
+        return (held - heap["totalSize"] + heap["usedSize"]) / 1e6
+
+    page.evaluate(INPUTS, [0, 50])
+    early = megabytes()
+    page.evaluate(INPUTS, [50, 200])
+    late = megabytes()
+    own.close()
+    print(f"the page holds {early:.0f} MB after 50 inputs, {late:.0f} MB after 200")
+    assert early > 50
+    assert late - early < 10
 
 
 def another(site, folder):

@@ -179,7 +179,7 @@ export function pictureControls(about, files, chosen, failed) {
       event.preventDefault();
       target.classList.remove("over");
       const [file] = event.dataTransfer.files;
-      if (file) take(file);
+      if (file) take(file); // or a folder, which can't be read
     };
   }
   return { place, acceptDrops, first: () => buttons[0].click() };

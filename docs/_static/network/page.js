@@ -147,6 +147,7 @@ function meet(about, network) {
     const subject = about.classes[watched];
     map.setAttribute("aria-label", `evidence for ${subject}, highest ${where}`);
     const answer = says.draw(found, first, watched, isChanged());
+    lanes.say(found, watched);
     inside.draw(now.module, found[now.module]);
     const off = lanes.mask.filter((on) => !on).length;
     const done = [
@@ -266,7 +267,7 @@ function meet(about, network) {
     crack.place,
     title("Switch off what you like"),
     element("p", {
-      text: "Nine modules, four branches each: switch any of the 36 off, and see what the answer loses. A module's name shows what is in it. With the keyboard, arrows lead from button to button.",
+      text: "This is GoogLeNet: a picture comes in at the left, and three answers leave it. Each of the nine modules splits into four branches, as thick as they have channels: switch any of the 36 off, and see what the answer loses. A module's name shows what is in it. With the keyboard, arrows lead from button to button.",
     }),
     lanes.place,
     element("div", { class: "buttons" }, each, restore),
