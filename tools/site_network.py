@@ -113,7 +113,7 @@ def rounded(weight: Tensor) -> tuple[Tensor, Tensor]:
 
     What one weight loses the next ones make up for: of each channel it is the running
     sum that is rounded. Neighbours in a map are alike, so that their errors cancel:
-    half the error in the logits that rounding each by itself leaves.
+    in the logits of a trained run half is left of what rounding each by itself does.
     """
     largest = weight.abs().amax(tuple(range(1, weight.ndim)), keepdim=True)
     scale = (largest / 126).clamp_min(1e-12)
