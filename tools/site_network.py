@@ -127,7 +127,8 @@ def store_in_8_bits(graph: onnx.GraphProto, network: GoogLeNet) -> None:
     file is loaded: a quarter of the bytes. All arithmetic on the picture stays in
     float32.
     """
-    numbers, first = {}, []
+    numbers: dict[str, Tensor] = {}
+    first = []
     for name, layer in weighted(network).items():
         weight, (whole, scale) = f"{name}.weight", rounded(layer.weight)
         numbers |= {f"{weight}.int8": whole, f"{weight}.scale": scale}

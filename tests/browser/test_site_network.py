@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from statistics import median
 
@@ -27,7 +28,12 @@ from site_network import (
     weighted,
 )
 from torch import nn
-from training.test_pictures import BAD, CORPUS, GOOD, SIZE
+from training.test_pictures import (  # type: ignore[import-not-found]
+    BAD,
+    CORPUS,
+    GOOD,
+    SIZE,
+)
 from websites import DESKTOP, PHONE, faults, listen, low_contrasts, served, tab_to
 
 from inception_lib.analysis.cracks import draw_crack
@@ -587,8 +593,12 @@ INPUTS = """async ([from, to]) => {
 
 def renderers() -> dict[int, psutil.Process]:
     """The processes in which the browsers of these tests show pages."""
-    children = psutil.Process().children(recursive=True)
-    return {p.pid: p for p in children if "--type=renderer" in p.cmdline()}
+    found = {}
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # one that has just ended
+            if "--type=renderer" in process.cmdline():
+                found[process.pid] = process
+    return found
 
 
 def test_memory_does_not_grow_over_200_inputs(site, facts, browser, chromium):
