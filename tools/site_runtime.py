@@ -43,23 +43,27 @@ def runtime(cache: Path) -> Path:
     return folder
 
 
-def fetch(npm: str, folder: Path) -> Path:
-    command = [npm, "pack", f"onnxruntime-web@{VERSION}", "--fetch-retries=0"]
+def fetch(
+    npm: str, folder: Path, name: str = "onnxruntime-web", version: str = VERSION
+) -> Path:
+    """The archive of an npm package, in ``folder``."""
+    command = [npm, "pack", f"{name}@{version}", "--fetch-retries=0"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if done.returncode != 0:
-        raise NoRuntimeError(
-            f"npm could not fetch onnxruntime-web {VERSION} (no network?)"
-        )
+        raise NoRuntimeError(f"npm could not fetch {name} {version} (no network?)")
     return folder / done.stdout.split()[-1]
+
+
+def check(archive: Path, what: str, sha512: str) -> None:
+    """Raise NoRuntimeError on another archive than the one that is known here."""
+    digest = hashlib.sha512(archive.read_bytes()).digest()
+    if base64.b64encode(digest).decode() != sha512:
+        raise NoRuntimeError(f"npm fetched another {what} than the one known here")
 
 
 def unpack(archive: Path, folder: Path) -> None:
     """The ``FILES`` of the archive, once it is known to be the right one."""
-    digest = hashlib.sha512(archive.read_bytes()).digest()
-    if base64.b64encode(digest).decode() != SHA512:
-        raise NoRuntimeError(
-            f"npm fetched another onnxruntime-web {VERSION} than the one known here"
-        )
+    check(archive, f"onnxruntime-web {VERSION}", SHA512)
     with tarfile.open(archive) as tar:
         for name, target in FILES.items():
             member = tar.extractfile(f"package/{name}")

@@ -1,20 +1,39 @@
 """The landing page's network in a real Chromium: it answers as PyTorch does."""
 
+import base64
 import json
 import os
 import re
 import shutil
 import sys
+from contextlib import suppress
+from dataclasses import replace
 from statistics import median
 
 import build_site
 import numpy as np
+import psutil
 import pytest
 import torch
 from axe_playwright_python.base import AXE_SCRIPT
+from onnx import load_from_string, numpy_helper
 from PIL import Image
-from site_network import MODULES, SMALL, Alive, rounded
+from site_network import (
+    MODULES,
+    Alive,
+    folded,
+    in_random_order,
+    rounded,
+    shuffled,
+    weighted,
+)
 from torch import nn
+from training.test_pictures import (  # type: ignore[import-not-found]
+    BAD,
+    CORPUS,
+    GOOD,
+    SIZE,
+)
 from websites import DESKTOP, PHONE, faults, listen, low_contrasts, served, tab_to
 
 from inception_lib.analysis.cracks import draw_crack
@@ -34,9 +53,10 @@ BEGIN = """async () => {
     window.alone = new network.Network(about);
     await alone.load(() => {});
 }"""
-ASK = """async ([pixels, mask, names]) => {
+PICTURE = "'/_static/network/picture.js'"
+ASK = """async ([pixels, mask, names, weights]) => {
     const given = [Uint8Array.from(pixels), Float32Array.from(mask)];
-    const found = await alone.ask(...given, names);
+    const found = await alone.ask(...given, names, weights);
     return names.map((name) => [found[name].dims, [...found[name].data]]);
 }"""
 
@@ -65,11 +85,16 @@ def awake(site, facts, page):
 @pytest.fixture(scope="session")
 def alive(tiny_run):
     """What PyTorch computes with the weights as the file has them."""
-    alive = Alive(tiny_run).eval()
-    for layer in alive.modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear) and layer.weight.numel() >= SMALL:
-            whole, scale = rounded(layer.weight)
-            layer.weight.data = whole * scale
+    network = folded(tiny_run.model, heads=True)
+    for layer in weighted(network).values():
+        whole, scale = rounded(layer.weight)
+        layer.weight.data = whole * scale
+    return answering(tiny_run, network)
+
+
+def answering(run, network):
+    """The function from pixels (and a mask) to all outputs of a folded network."""
+    alive = Alive(replace(run, model=network)).eval()
 
     @torch.no_grad()
     def answer(pixels, mask=None):
@@ -77,6 +102,18 @@ def alive(tiny_run):
         return dict(zip(alive.names, outputs, strict=True))
 
     return answer
+
+
+def close(page, answer, pixels, mask, weights="trained"):
+    """The page's network says what PyTorch says, to a thousandth."""
+    expected = answer(pixels, mask)
+    names = list(expected)[:4]
+    assert names == ["output", "head 1", "head 2", "evidence"]
+    asked = [pixels.flatten().tolist(), mask.flatten().tolist(), names, weights]
+    for name, (dims, data) in zip(names, page.evaluate(ASK, asked), strict=True):
+        found = torch.tensor(data).view(dims)
+        scale = expected[name].abs().max().item()
+        torch.testing.assert_close(found, expected[name], rtol=0, atol=1e-3 * scale)
 
 
 def answered(page):
@@ -117,14 +154,87 @@ def test_the_logits_of_50_pictures_are_pytorchs(site, facts, page, alive):
     mask = torch.ones(9, 4)
     mask[3, 1] = mask[7, 2] = 0
     for given in (torch.ones(9, 4), mask):
-        expected = alive(pixels, given)
-        names = list(expected)[:4]
-        assert names == ["output", "head 1", "head 2", "evidence"]
-        asked = [pixels.flatten().tolist(), given.flatten().tolist(), names]
-        for name, (dims, data) in zip(names, page.evaluate(ASK, asked), strict=True):
-            found = torch.tensor(data).view(dims)
-            scale = expected[name].abs().max().item()
-            torch.testing.assert_close(found, expected[name], rtol=0, atol=1e-3 * scale)
+        close(page, alive, pixels, given)
+
+
+OTHER = """async (kind) => {
+    const { withOther } = await import("/_static/network/weights.js");
+    const load = async (name) => (await fetch(`/network/${name}`)).arrayBuffer();
+    const measured = new Float32Array(await load("shuffled.bin"));
+    const file = await load("network.onnx");
+    const other = withOther(file, alone.about.layers, measured, kind);
+    const reader = new FileReader();
+    reader.readAsDataURL(new Blob([other]));
+    await new Promise((done) => (reader.onload = done));
+    return reader.result.split(",")[1];
+}"""
+
+
+def weights_in_the_page(page, kind) -> dict[str, np.ndarray]:
+    """All numbers in the file that the page makes out of its network."""
+    graph = load_from_string(base64.b64decode(page.evaluate(OTHER, kind))).graph
+    return {one.name: numpy_helper.to_array(one) for one in graph.initializer}
+
+
+def test_shuffled_weights_are_the_trained_ones_in_pytorchs_order(
+    site, facts, page, tiny_run
+):
+    page.goto(site.url)
+    page.evaluate(BEGIN)
+    found = weights_in_the_page(page, "shuffled")
+    trained = weighted(folded(tiny_run.model, heads=True))
+    network, first = shuffled(tiny_run), 0
+    for name, layer in weighted(network).items():
+        whole = rounded(trained[name].weight)[0].flatten(1).numpy()
+        here = found[f"{name}.weight.int8"].reshape(whole.shape)
+        assert (np.sort(here, axis=1) == np.sort(whole, axis=1)).all(), name
+        assert (here != whole).mean() > 0.5
+        # The same order as PyTorch's, and the scales of its batch norms.
+        order = torch.from_numpy(in_random_order(whole, first))
+        assert (here == order.numpy()).all()
+        scale = rounded(layer.weight)[1]
+        layer.weight.data = order.view(layer.weight.shape) * scale
+        first += whole.size
+    pixels = torch.randint(0, 256, (5, 1, SIDE, SIDE), dtype=torch.uint8)
+    close(page, answering(tiny_run, network), pixels, torch.ones(9, 4), "shuffled")
+
+
+def test_untrained_weights_are_as_the_library_draws_them(site, facts, page, tiny_run):
+    page.goto(site.url)
+    page.evaluate(BEGIN)
+    found = weights_in_the_page(page, "untrained")
+    torch.manual_seed(3)
+    network = folded(build_model(tiny_run.config, 2).eval(), heads=True)
+    for name, layer in weighted(network).items():
+        scale = found[f"{name}.weight.scale"]
+        weight = torch.from_numpy(found[f"{name}.weight.int8"] * scale)
+        ours, librarys = weight.std(), layer.weight.std()
+        # Two standard errors of each, four in all.
+        assert abs(ours / librarys - 1) < 4 / weight.numel() ** 0.5, name
+        assert abs(weight.mean()) < 4 * librarys / weight.numel() ** 0.5
+        kurtosis = ((weight / ours) ** 4).mean()  # 3: normal
+        assert abs(kurtosis - 3) < 5 * (24 / weight.numel()) ** 0.5 + 0.01
+        assert (found[f"{name}.bias"] == 0).all() and (layer.bias == 0).all()
+        layer.weight.data = weight.view(layer.weight.shape)
+    pixels = torch.randint(0, 256, (5, 1, SIDE, SIDE), dtype=torch.uint8)
+    close(page, answering(tiny_run, network), pixels, torch.ones(9, 4), "untrained")
+
+
+def test_other_weights_answer_for_the_same_picture_crack_and_mask(site, facts, awake):
+    change(awake, lambda: awake.get_by_role("slider", name="angle").press("ArrowRight"))
+    change(awake, awake.get_by_role("button", name="4c, 3×3 branch").click)
+    before = shown(awake)
+    trained = awake.get_by_role("radio", name="trained", exact=True)
+    tab_to(awake, trained)
+    said, seen = [awake.locator("#network .line").inner_text()], [before]
+    for _ in range(3):  # by arrow keys, once around
+        change(awake, lambda: awake.keyboard.press("ArrowRight"))
+        said.append(awake.locator("#network .line").inner_text())
+        seen.append(shown(awake))
+    assert "weights" not in said[0] and said[3] == said[0] and seen[3] == before
+    assert ", shuffled weights, with a crack, 1 of 36 branches off: " in said[1]
+    assert ", untrained weights, with a crack, 1 of 36 branches off: " in said[2]
+    assert len(set(seen)) == 3
 
 
 @pytest.mark.parametrize("side", [SIDE, 300])
@@ -205,6 +315,83 @@ def test_a_picture_of_ones_own_is_read_as_the_library_reads_it(
         assert said == pytest.approx(expected_mean[1].item(), abs=0.03)
 
 
+@pytest.fixture(scope="module")
+def readings(site, facts, browser) -> dict:
+    """What the page makes of each file of the library's corpus: S×S×3, or words."""
+    page = browser.new_page()
+    page.goto(site.url)
+    page.evaluate("async () => window.picture = await import(" + PICTURE + ")")
+    read = """async ([content, name, size]) => {
+        const bytes = Uint8Array.from(atob(content), (one) => one.charCodeAt(0));
+        try {
+            const square = await picture.read(new File([bytes], name));
+            return [...picture.shrink(square, size, 3)];
+        } catch (error) {
+            return error.message;
+        }
+    }"""
+    found = {}
+    for case in CORPUS:
+        content = case.content() if callable(case.content) else case.content
+        given = [base64.b64encode(content).decode(), case.name, SIZE]
+        says = page.evaluate(read, given)
+        if not isinstance(says, str):
+            says = np.array(says).reshape(3, SIZE, SIZE).transpose(1, 2, 0)
+        found[case.kind] = says
+    page.close()
+    return found
+
+
+def words(case) -> str:
+    """What the page says where it doesn't read what the library reads, or "" ."""
+    if re.match("TIFF|JPEG 2000|PPM", case.kind) or "TIFF" in case.kind:
+        return "which this browser can't read"
+    if case.kind in ("16 bits, other bytes first", "32 bits", "floats", "YCbCr", "Lab"):
+        return "TIFF, which this browser can't read"
+    if re.fullmatch("WEBP, orientation [2-8]", case.kind):
+        return "a WebP that browsers don't turn upright"
+    return ""
+
+
+@pytest.mark.parametrize("case", GOOD, ids=lambda case: case.kind)
+def test_an_odd_picture_is_read_as_the_library_reads_it_or_refused(case, readings):
+    found = readings[case.kind]
+    if expected := words(case):
+        assert_refused(found, case.name, expected)
+    else:
+        assert np.abs(found - case.expected).max() <= max(3, case.off_by)
+
+
+# What a browser reads although the library doesn't: no harm.
+READ = {"an icon", "bomb, in a comment"}
+
+
+@pytest.mark.parametrize("case", BAD, ids=lambda case: case.kind)
+def test_a_broken_picture_is_one_clear_sentence(case, readings):
+    found = readings[case.kind]
+    if case.kind in READ:
+        assert found.shape == (SIZE, SIZE, 3)
+    else:
+        assert_refused(found, case.name, "")
+        why = found.removeprefix(case.name)
+        if case.kind == "nothing in it":
+            assert ": empty;" in why
+        if case.kind == "HEIC":
+            assert "HEIC or AVIF, which this browser can't read" in why
+        if case.kind == "SVG":
+            assert "SVG, a drawing without pixels" in why
+        if "cut off" in case.kind and case.kind[:3] in ("JPE", "PNG", "GIF", "WEB"):
+            assert re.search("damaged, cut off|JPEG 2000", why)
+        if case.kind == "bomb, twice too large":
+            assert "too large, over 89 million pixels" in why
+
+
+def assert_refused(found, name: str, why: str) -> None:
+    assert isinstance(found, str)
+    assert found.startswith(f"{name} can't be used as a picture: ") and why in found
+    assert found.endswith("; choose another, or save it as PNG or JPEG.")
+
+
 def test_a_file_that_is_no_picture_gets_a_sentence(facts, awake, tmp_path):
     path = tmp_path / "letter.png"
     path.write_text("Dear network")
@@ -214,7 +401,7 @@ def test_a_file_that_is_no_picture_gets_a_sentence(facts, awake, tmp_path):
     awake.wait_for_function(
         "document.querySelector('#network .line').textContent.includes('letter.png')"
     )
-    assert re.fullmatch(r"letter\.png can't be read .*\.", said.inner_text())
+    assert re.fullmatch(r"letter\.png can't be used .*\.", said.inner_text())
     assert shown(awake) == before
 
 
@@ -385,6 +572,65 @@ def test_how_long_an_answer_takes(facts, awake):
         times.append(int(awake.locator("#network").get_attribute("data-milliseconds")))
     print(f"from input to picture: {median(times):.0f} ms (median, {SIDE} px)")
     assert all(time > 0 for time in times)
+
+
+INPUTS = """async ([from, to]) => {
+    const place = document.getElementById("network");
+    const [angle] = place.querySelectorAll("input[type=range]");
+    const modules = [...place.querySelectorAll(".module")];
+    for (let i = from; i < to; i++) {
+        const drawn = new Promise((done) => {
+            const seen = new MutationObserver(() => (seen.disconnect(), done()));
+            seen.observe(place, { attributeFilter: ["data-milliseconds"] });
+        });
+        angle.value = 5 * (i % 36);
+        angle.dispatchEvent(new Event("input"));
+        if (i % 10 === 0) modules[(i / 10) % 2].click();  // the largest maps
+        await drawn;
+    }
+}"""
+
+
+def renderers() -> dict[int, psutil.Process]:
+    """The processes in which the browsers of these tests show pages."""
+    found = {}
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # one that has just ended
+            if "--type=renderer" in process.cmdline():
+                found[process.pid] = process
+    return found
+
+
+def test_memory_does_not_grow_over_200_inputs(site, facts, browser, chromium):
+    """What the page's process holds, WebAssembly included, after 50 and after 200."""
+    others = renderers()
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--js-flags=--expose-gc"]
+    own = browser.browser_type.launch(executable_path=chromium, args=flags)
+    page = own.new_page()
+    page.set_default_timeout(120_000)
+    page.goto(site.url)
+    page.locator("#network .bar").first.wait_for()
+    answered(page)
+    (worker,) = page.workers
+    engine = page.context.new_cdp_session(page)
+
+    def megabytes() -> float:
+        for place in (page, worker, page, worker):
+            place.evaluate("gc()")
+        found = [p for pid, p in renderers().items() if pid not in others]
+        held = sum(process.memory_full_info().uss for process in found)
+        # What JavaScript has set aside for later is no leak.
+        heap = engine.send("Runtime.getHeapUsage")
+        return (held - heap["totalSize"] + heap["usedSize"]) / 1e6
+
+    page.evaluate(INPUTS, [0, 50])
+    early = megabytes()
+    page.evaluate(INPUTS, [50, 200])
+    late = megabytes()
+    own.close()
+    print(f"the page holds {early:.0f} MB after 50 inputs, {late:.0f} MB after 200")
+    assert early > 50
+    assert late - early < 10
 
 
 def another(site, folder):

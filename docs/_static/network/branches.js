@@ -1,24 +1,62 @@
-// The 36 branches as a board that looks like the network, and what is in a module.
+// The drawing of GoogLeNet, whose 36 branches are buttons, and what is in a module.
 
+import { digits } from "./answers.js";
 import { drawMap, highestPlace } from "./drawing.js";
 import { arrowKeys, element, press } from "./element.js";
+import { softmax } from "./network.js";
 
 /** So many channels of a branch are shown. */
 const SHOWN = 6;
+/** Where the answers leave the network: after these modules. @type {Record<string, string>} */
+const LEAVES = { "head 1": "4a", "head 2": "4d", output: "5b" };
 const printed = (branch) => branch.replace("x", "×");
 
 /**
- * The board of buttons: a column per module, a row per branch.
+ * The drawing: a column per module, a row per branch, between stem, pools and answers.
  * @param {any} about
  * @param {Record<string, string>} colours
  * @param {(mask: Float32Array) => void} changed
  * @param {(name: string) => void} chosen the module whose maps are wanted
  */
 export function board(about, colours, changed, chosen) {
+  /** @type {[string, any][]} */
   const modules = Object.entries(about.modules);
   const branches = Object.keys(modules[0][1].branches);
   const mask = new Float32Array(modules.length * branches.length).fill(1);
   const place = element("div", { class: "board", "aria-label": "The network" });
+  /** Button or gap, row by row, for the arrow keys. @type {HTMLElement[]} */ const grid = [];
+  const put = (/** @type {HTMLElement} */ made, column, row, rows = 1) => {
+    made.style.gridArea = `${row} / ${column} / span ${rows} / span 1`;
+    place.append(made);
+    return made;
+  };
+  const block = (text, column) =>
+    put(element("span", { class: "block", "aria-hidden": true, text }), column, 3, 4);
+
+  // The columns: rows' names, stem, then the modules, with a pool before 4a and 5a.
+  block("stem", 2);
+  let last = 2;
+  const columns = modules.map(([name], i) => {
+    if (i && name[0] !== modules[i - 1][0][0]) block("max pool", ++last);
+    put(element("span", { class: "split", "aria-hidden": true }), ++last, 3, 4);
+    return last;
+  });
+  block("average, linear", last + 1).classList.add("last");
+  const columnOf = (name) => columns[modules.findIndex(([one]) => one === name)];
+  const leaving = Object.keys(LEAVES).filter((name) => about.outputs.includes(name));
+  const answers = leaving.map((name) => {
+    const says = element("b");
+    const kind = name === "output" ? "head out" : "head";
+    const head = element("span", { class: kind }, name, says);
+    put(head, columnOf(LEAVES[name]), 1).style.gridColumnEnd = "span 2";
+    return { name, says };
+  });
+  /** What the heads and the output say now. */
+  const say = (/** @type {any} */ found, /** @type {number} */ watched) => {
+    for (const { name, says } of answers)
+      says.textContent = digits(softmax(found[name])[0][watched]);
+  };
+
   const names = modules.map(([name]) => {
     const button = element("button", { type: "button", class: "module", text: name });
     button.setAttribute("aria-label", `show what is in ${name}`);
@@ -29,7 +67,8 @@ export function board(about, colours, changed, chosen) {
     press(button, false);
     return button;
   });
-  place.append(element("span"), ...names);
+  grid.push(element("span"), ...names);
+  names.forEach((button, i) => put(button, columns[i], 2));
 
   /** @type {HTMLElement[]} */ const rows = [];
   /** @type {HTMLElement[]} */ const cells = [];
@@ -55,7 +94,7 @@ export function board(about, colours, changed, chosen) {
     row.setAttribute("aria-label", `all nine ${printed(branch)} branches`);
     row.onclick = () => set(own, own.every((i) => mask[i]) ? 0 : 1);
     rows.push(row);
-    place.append(row);
+    grid.push(put(row, 1, 3 + j));
     modules.forEach(([name, module], i) => {
       const { channels } = module.branches[branch];
       const cell = element("button", { type: "button", class: "branch" });
@@ -67,7 +106,7 @@ export function board(about, colours, changed, chosen) {
       cell.style.setProperty("--colour", colours[branch]);
       cell.onclick = () => set([own[i]], mask[own[i]] ? 0 : 1);
       cells[own[i]] = cell;
-      place.append(cell);
+      grid.push(put(cell, columns[i], 3 + j));
     });
   });
   /** What each branch's loss changes, in words; none takes them away. */
@@ -80,12 +119,13 @@ export function board(about, colours, changed, chosen) {
     });
   };
   redraw();
-  arrowKeys(place, modules.length + 1, () => /** @type {any} */ ([...place.children]))();
+  arrowKeys(place, modules.length + 1, () => grid)();
   return {
     place,
     mask,
     labels,
     note,
+    say,
     reset: () => set(mask.keys(), 1),
     choose: (name) => names[modules.findIndex(([one]) => one === name)].click(),
   };

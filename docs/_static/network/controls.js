@@ -3,6 +3,7 @@
 import { straight } from "./crack.js";
 import { element, press } from "./element.js";
 import { read } from "./picture.js";
+import { WEIGHTS } from "./weights.js";
 
 /**
  * What it says, least, most, step, start, unit.
@@ -97,6 +98,32 @@ export function crackControls(canvas, side, changed) {
   return { place: element("div", { class: "crack" }, buttons, ...rows, hint), reset };
 }
 
+const TELLS = {
+  trained: "",
+  shuffled:
+    "The same weights, each filter's in random order: all that was learned is gone. Draw a crack: does the map still follow it? A map that looked the same would not have shown what was learned (Adebayo et al. 2018; notebook 08).",
+  untrained:
+    "Random weights, as a training begins with them. Choose another picture: how much of the answer, and of the map, changes?",
+};
+
+/**
+ * Which weights answer. @param {(weights: string) => void} changed
+ */
+export function weightControls(changed) {
+  const tells = element("p", { class: "quiet" });
+  const choices = WEIGHTS.map((kind) => {
+    const input = element("input", { type: "radio", name: "weights", value: kind });
+    input.checked = kind === WEIGHTS[0];
+    input.onchange = () => {
+      tells.textContent = TELLS[kind];
+      changed(kind);
+    };
+    return element("label", {}, input, kind);
+  });
+  const legend = element("legend", { text: "Its weights:" });
+  return element("fieldset", { class: "weights" }, legend, ...choices, tells);
+}
+
 /**
  * Buttons for the pictures of the site, and a place for one's own.
  * @param {any} about @param {URL} files
@@ -152,7 +179,7 @@ export function pictureControls(about, files, chosen, failed) {
       event.preventDefault();
       target.classList.remove("over");
       const [file] = event.dataTransfer.files;
-      if (file) take(file);
+      if (file) take(file); // or a folder, which can't be read
     };
   }
   return { place, acceptDrops, first: () => buttons[0].click() };

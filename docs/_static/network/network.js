@@ -94,12 +94,14 @@ export class Network {
     const stop = new AbortController();
     const runtime = new URL("ort.js", FILES).href;
     try {
-      const [wasm, network] = await Promise.all(
-        ["ort.wasm", "network.onnx"].map((name) =>
+      const [wasm, network, shuffled] = await Promise.all(
+        ["ort.wasm", "network.onnx", "shuffled.bin"].map((name) =>
           download(new URL(name, FILES), arrived, stop.signal),
         ),
       );
-      await this.send("load", { runtime, wasm, network }, [wasm, network]);
+      const { layers } = this.about;
+      const files = { wasm, network, shuffled };
+      await this.send("load", { runtime, layers, ...files }, Object.values(files));
     } catch (error) {
       stop.abort(); // the other download
       this.worker.terminate();
@@ -111,11 +113,12 @@ export class Network {
    * @param {Uint8Array} pixels N×C×S×S
    * @param {Float32Array} mask 9×4: 0 switches a branch off
    * @param {string[]} names of the outputs that are wanted
+   * @param {string} weights one of WEIGHTS; other than trained ones take a second once
    * @returns {Promise<Record<string, Numbers>>}
    */
-  ask(pixels, mask, names) {
+  ask(pixels, mask, names, weights = "trained") {
     const { channels, side } = this.about;
     const shape = [pixels.length / channels / side ** 2, channels, side, side];
-    return this.send("answer", { pixels, shape, mask, names });
+    return this.send("answer", { pixels, shape, mask, names, weights });
   }
 }

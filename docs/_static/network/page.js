@@ -2,7 +2,7 @@
 
 import { answers, digits } from "./answers.js";
 import { board, insides } from "./branches.js";
-import { crackControls, pictureControls } from "./controls.js";
+import { crackControls, pictureControls, weightControls } from "./controls.js";
 import { cover, darken } from "./crack.js";
 import * as drawing from "./drawing.js";
 import { element } from "./element.js";
@@ -77,7 +77,8 @@ function meet(about, network) {
     crack: { segments: [], width: 1, darkness: 0 },
     module: "3a",
     watched: about.watched ?? 0,
-    first: null, // the outputs for the picture as it is
+    weights: "trained",
+    first: null, // what the trained network says of the picture as it is
     found: null, // those for the picture as it stands
     square: null,
   };
@@ -101,6 +102,10 @@ function meet(about, network) {
     [now.module, now.square] = [name, null];
     update();
   });
+  const weights = weightControls((kind) => {
+    now.weights = kind;
+    update();
+  });
   const sources = pictureControls(about, FILES, choose, (sentence) => {
     line.textContent = sentence;
   });
@@ -119,7 +124,8 @@ function meet(about, network) {
     const covered = cover(side, segments, (width * side) / about.side);
     return darken(pixels, covered, darkness);
   };
-  const isChanged = () => now.crack.segments.length > 0 || lanes.mask.includes(0);
+  const isChanged = () =>
+    now.crack.segments.length > 0 || lanes.mask.includes(0) || now.weights !== "trained";
 
   function drawPicture() {
     const { segments } = now.crack;
@@ -141,9 +147,11 @@ function meet(about, network) {
     const subject = about.classes[watched];
     map.setAttribute("aria-label", `evidence for ${subject}, highest ${where}`);
     const answer = says.draw(found, first, watched, isChanged());
+    lanes.say(found, watched);
     inside.draw(now.module, found[now.module]);
     const off = lanes.mask.filter((on) => !on).length;
     const done = [
+      now.weights === "trained" ? "" : `${now.weights} weights`,
       now.crack.segments.length ? "with a crack" : "",
       off ? `${off} of 36 branches off` : "",
     ];
@@ -174,7 +182,7 @@ function meet(about, network) {
   async function answerAll() {
     while (again) {
       again = false;
-      const { pixels, module } = now;
+      const { pixels, module, weights } = now;
       const asked = performance.now();
       const names = [...heads, "evidence", module];
       if (!now.first) {
@@ -186,9 +194,10 @@ function meet(about, network) {
         again ||= !now.first;
         if (again) continue;
       }
-      const found = await network.ask(cracked(pixels, about.side), lanes.mask, names);
+      const given = cracked(pixels, about.side);
+      const found = await network.ask(given, lanes.mask, names, weights);
       // What was chosen meanwhile is asked next.
-      if (now.pixels !== pixels || now.module !== module) continue;
+      if (now.pixels !== pixels || now.module !== module || now.weights !== weights) continue;
       now.found = found;
       drawAnswer();
       place.dataset.milliseconds = String(Math.round(performance.now() - asked));
@@ -198,7 +207,7 @@ function meet(about, network) {
   async function settle() {
     const mine = turn;
     const all = views(cracked(now.pixels, about.side), about.side, about.flips);
-    const { output } = await network.ask(all, lanes.mask, ["output"]);
+    const { output } = await network.ask(all, lanes.mask, ["output"], now.weights);
     if (turn === mine) says.drawMean(output, now.watched);
   }
 
@@ -206,9 +215,12 @@ function meet(about, network) {
   async function tryEach() {
     if (!now.pixels) return;
     const mine = turn;
+    const { weights } = now;
     const pixels = cracked(now.pixels, about.side);
-    const ask = async (/** @type {Float32Array} */ mask) =>
-      softmax((await network.ask(pixels, mask, ["output"])).output)[0][now.watched];
+    const ask = async (/** @type {Float32Array} */ mask) => {
+      const { output } = await network.ask(pixels, mask, ["output"], weights);
+      return softmax(output)[0][now.watched];
+    };
     const before = await ask(lanes.mask);
     const words = [];
     let most = { change: 0, text: "No branch alone changes the answer" };
@@ -250,11 +262,12 @@ function meet(about, network) {
       element("figure", {}, map, legend(about)),
       says.place,
     ),
+    weights,
     title("Break it"),
     crack.place,
     title("Switch off what you like"),
     element("p", {
-      text: "Nine modules, four branches each: switch any of the 36 off, and see what the answer loses. A module's name shows what is in it. With the keyboard, arrows lead from button to button.",
+      text: "This is GoogLeNet: a picture comes in at the left, and three answers leave it. Each of the nine modules splits into four branches, as thick as they have channels: switch any of the 36 off, and see what the answer loses. A module's name shows what is in it. With the keyboard, arrows lead from button to button.",
     }),
     lanes.place,
     element("div", { class: "buttons" }, each, restore),

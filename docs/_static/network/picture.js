@@ -4,6 +4,68 @@
 /** A longer side than this the browser makes smaller first, to spare its memory. */
 const MOST = 2048;
 
+/** Pillow's limit: four bytes each, that is what a browser may have. */
+const MOST_PIXELS = 89_478_485;
+
+/** How files begin that a browser may not know. @type {[string, RegExp][]} */
+const FOREIGN = [
+  ["TIFF", /^(II\*\0|MM\0\*)/],
+  ["HEIC or AVIF", /^.{4}ftyp(hei|hev|mif1|avi)/s],
+  ["JPEG 2000", /^(.{4}jP {2}|\xff\x4f\xff\x51)/s],
+  ["PPM", /^P[1-6]\s/],
+  ["SVG, a drawing without pixels", /^\s*<(\?xml|svg)/],
+];
+const KNOWN = /^(\x89PNG|\xff\xd8\xff|GIF8|RIFF.{4}WEBP|BM)/s;
+
+/** The beginning of a file, a character per byte. @param {Blob} file */
+async function head(file) {
+  const bytes = new Uint8Array(await file.slice(0, 64).arrayBuffer());
+  return String.fromCharCode(...bytes);
+}
+
+/** Why no bitmap came of it. @param {Blob} file */
+async function reason(file) {
+  if (!file.size) return "empty";
+  const start = await head(file).catch(() => null);
+  if (start === null) return "a folder, or gone";
+  const foreign = FOREIGN.find(([, begins]) => begins.test(start));
+  if (foreign) return `${foreign[0]}, which this browser can't read`;
+  if (KNOWN.test(start)) return "damaged, cut off or far too large";
+  return "in no format that this browser knows (PNG, JPEG, GIF, WebP, BMP)";
+}
+
+/** Whether a browser would show it as the camera lay: a WebP with another EXIF. */
+async function isTurnedWebP(/** @type {Blob} */ file) {
+  if (!/^RIFF.{4}WEBP/s.test(await head(file).catch(() => ""))) return false;
+  const view = new DataView(await file.arrayBuffer());
+  let at = 12;
+  while (at + 8 < view.byteLength && view.getUint32(at) !== 0x45584946 /* "EXIF" */) {
+    at += 8 + view.getUint32(at + 4, true);
+    at += at % 2;
+  }
+  // Entries of twelve bytes: tag 0x0112 of kind 3, once, and its value.
+  for (const little of [true, false]) {
+    for (let i = at + 8; i + 12 <= view.byteLength; i++) {
+      const [tag, kind] = [view.getUint16(i, little), view.getUint16(i + 2, little)];
+      if (tag !== 0x0112 || kind !== 3 || view.getUint32(i + 4, little) !== 1) continue;
+      return view.getUint16(i + 8, little) > 1;
+    }
+  }
+  return false;
+}
+
+/** Width times height, before anything is unpacked; 0 if it is none. */
+async function pixelCount(/** @type {Blob} */ file) {
+  const address = URL.createObjectURL(file);
+  const image = new Image();
+  await new Promise((done) => {
+    image.onload = image.onerror = done;
+    image.src = address;
+  });
+  URL.revokeObjectURL(address);
+  return image.naturalWidth * image.naturalHeight;
+}
+
 /**
  * Red, green, blue and opacity of a region, and where the square lies in it.
  * @typedef {{data: Uint8ClampedArray, width: number, left: number, top: number,
@@ -16,13 +78,21 @@ const MOST = 2048;
  * @returns {Promise<Square>}
  */
 export async function read(file) {
+  const refuse = (/** @type {string} */ why) => {
+    const name = file.name ?? "This";
+    return new Error(
+      `${name} can't be used as a picture: ${why}; choose another, or save it as PNG or JPEG.`,
+    );
+  };
+  if ((await pixelCount(file)) > MOST_PIXELS) {
+    throw refuse(`too large, over ${Math.round(MOST_PIXELS / 1e6)} million pixels`);
+  }
+  if (await isTurnedWebP(file)) throw refuse("a WebP that browsers don't turn upright");
   let bitmap;
   try {
     bitmap = await createImageBitmap(file, { colorSpaceConversion: "none" });
   } catch {
-    throw new Error(
-      `${file.name ?? "This"} can't be read as a picture here: choose another, or save it as PNG or JPEG.`,
-    );
+    throw refuse(await reason(file));
   }
   const { width, height } = bitmap;
   const side = Math.min(width, height);
