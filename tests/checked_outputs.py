@@ -1,9 +1,10 @@
 """Which outputs of a notebook must be the same after every run, and what they are;
-which of its cells take long, and which cells need those.
+which of its cells take long, and which cells need which.
 """
 
-import ast
+import dis
 from pathlib import Path
+from types import CodeType
 
 import nbformat
 from nbformat import NotebookNode
@@ -57,13 +58,7 @@ def needing(cells: list[NotebookNode], chosen: set[str]) -> set[str]:
     lost: set[str] = set()
     found = set()
     for cell in cells:
-        nodes = list(ast.walk(ast.parse(cell.source)))
-        names = [node for node in nodes if isinstance(node, ast.Name)]
-        read = {name.id for name in names if isinstance(name.ctx, ast.Load)}
-        written = {name.id for name in names if isinstance(name.ctx, ast.Store)}
-        written |= {
-            n.name for n in nodes if isinstance(n, ast.FunctionDef | ast.ClassDef)
-        }
+        read, written = names(cell)
         if cell.id in chosen or read & lost:
             found.add(cell.id)
             lost |= written
@@ -72,13 +67,32 @@ def needing(cells: list[NotebookNode], chosen: set[str]) -> set[str]:
     return found
 
 
-def no_widget_needs(name: str, cells: list[NotebookNode]) -> set[str]:
-    """Of the notebook's long cells, with all that need them, those that no widget
-    needs.
-    """
-    widgets = {cell.id for cell in cells if "VBox(" in str(cell.outputs)}
-    found: set[str] = set()
-    for one in LONG.get(name, ()):
-        without = needing(cells, {one})
-        found |= set() if without & widgets else without
+def needed(cells: list[NotebookNode], chosen: set[str]) -> set[str]:
+    """The chosen cells and all that set a name which these use."""
+    wanted: set[str] = set()
+    found = set()
+    for cell in reversed(cells):
+        read, written = names(cell)
+        if cell.id in chosen or written & wanted:
+            found.add(cell.id)
+            wanted = wanted - written | read
     return found
+
+
+def names(cell: NotebookNode) -> tuple[set[str], set[str]]:
+    """Those that a cell reads before it sets them, if it does, and those that it sets.
+
+    As Python compiles it: a function's own names, and a comprehension's, aren't here.
+    """
+    cell_code = compile(cell.source, cell.id, "exec")
+    read, written = set(), set()
+    todo = [cell_code]
+    for one in todo:  # what is defined in the cell follows it
+        own = written if one is cell_code else set()
+        for step in dis.get_instructions(one):
+            if step.opname == "STORE_NAME":
+                own.add(step.argval)
+            elif step.opname in ("LOAD_NAME", "LOAD_GLOBAL"):
+                read |= {step.argval} - written - own
+        todo += [inner for inner in one.co_consts if isinstance(inner, CodeType)]
+    return read, written

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import nbformat
 import pytest
 import torch
-from checked_outputs import code, no_widget_needs
+from checked_outputs import code, needed
 from playwright.sync_api import sync_playwright
 from websites import listen, served
 
@@ -191,16 +191,21 @@ def serve(home: Path, folder: Path, prefix: Sequence[str] = ()) -> Iterator[Lab]
 
 
 def copy_without_outputs(path: Path, folder: Path) -> None:
-    """So that whatever the browser shows was made there; without the cells that take
-    long and that no widget needs: nbval runs those.
+    """So that whatever the browser shows was made there: the explorers and films, and
+    the cells that these need. nbval runs all.
     """
     notebook = nbformat.read(path, as_version=4)
-    left_out = no_widget_needs(path.stem, code(notebook))
-    notebook.cells = [cell for cell in notebook.cells if cell.id not in left_out]
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
+    moving = {cell.id for cell in code(notebook) if moves(cell)}
+    kept = needed(code(notebook), moving)
+    notebook.cells = [c for c in notebook.cells if c.cell_type != "code" or c.id in kept]
+    for cell in code(notebook):
+        cell.outputs, cell.execution_count = [], None
     nbformat.write(notebook, folder / path.name)
+
+
+def moves(cell: nbformat.NotebookNode) -> bool:
+    """Whether it shows a widget or a film."""
+    return any(kind in str(cell.outputs) for kind in ("(children=", "image/webp"))
 
 
 def wait_until_ready(lab: Lab, server: subprocess.Popen, seconds: float = 60) -> None:

@@ -5,7 +5,21 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from small import PARTS, REAL, use
 from warm_start import Warm
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_networks():
+    """Nearly everywhere: what is learned, a test sees on a ``real_network``."""
+    with pytest.MonkeyPatch.context() as patch:
+        use(PARTS, patch.setattr)
+        yield
+
+
+@pytest.fixture
+def real_network(monkeypatch):
+    use(REAL, monkeypatch.setattr)
 
 
 @pytest.fixture(autouse=True)

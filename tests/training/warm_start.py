@@ -105,6 +105,9 @@ def train(job: dict) -> None:
             Dropout.forward = lambda self, input: input  # type: ignore[method-assign]
             if "bfloat16" not in job["arguments"]:
                 compute_in_float64()
+        if seconds := float(os.environ.get("SLOW_DISK", 0)):
+            sync = os.fsync
+            os.fsync = lambda file: (time.sleep(seconds), sync(file))[1]
         if path := os.environ.get("SAVE_GRADIENTS"):
             register_optimizer_step_pre_hook(
                 lambda optimizer, *_: save_gradients(optimizer, Path(path))
@@ -148,12 +151,14 @@ def save_gradients(optimizer, path: Path) -> None:
 if __name__ == "__main__":
     import torch
     from safetensors.torch import save_file
+    from small import PARTS, use
     from torch.nn import Dropout
     from torch.optim.optimizer import register_optimizer_step_pre_hook
 
     from inception_lib.training import loop
     from inception_lib.training.__main__ import main
 
+    use(PARTS)
     # Its files are tested elsewhere.
     sys.modules["torch.utils.tensorboard"] = None  # type: ignore[assignment]
     for line in sys.stdin:
