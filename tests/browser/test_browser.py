@@ -35,12 +35,9 @@ def page(window):
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_runs_and_its_sliders_move(notebook, lab, page, capsys):
-    import time; T=[("start",time.time())]
     open_notebook(page, lab, notebook)
-    T.append(("open",time.time()))
     log_start = lab.log.stat().st_size
     run_all(page)
-    T.append(("run",time.time()))
 
     assert page.evaluate("lab.errors()") == []
     assert page.evaluate("lab.missingWidgets()") == []
@@ -54,7 +51,6 @@ def test_runs_and_its_sliders_move(notebook, lab, page, capsys):
     films = notebook.read_text(encoding="utf-8").count("data:image/webp")
     assert check_films(page) == films
 
-    T.append(("films",time.time()))
     # The buttons first: a slider at its end may leave them nothing to change.
     clicks = [
         click_button(page, number)
@@ -62,21 +58,17 @@ def test_runs_and_its_sliders_move(notebook, lab, page, capsys):
     ]
     moved = [milliseconds for milliseconds in clicks if milliseconds is not None]
     assert moved or not clicks
-    T.append(("buttons",time.time()))
     latencies = []
     for number in range(page.evaluate("lab.handles().length")):
         latencies.append(move_slider(page, number))
-    T.append(("sliders",time.time()))
     held = 0.0
     if notebook == NOTEBOOKS[0]:
         held = hold_a_key(page)
         assert held < KEYS / 3 * latencies[0]  # those still drawn are a few, not all
     if page.get_by_role("button", name=UPLOAD).count():
         upload_a_picture(page, lab.folder)
-    T.append(("rest",time.time()))
     page.screenshot(path=lab.log.with_name(f"{notebook.stem}.png"))
     with capsys.disabled():
-        print("\nTIMES", notebook.stem, *(f"{b[0]} {b[1]-a[1]:.1f}" for a,b in zip(T,T[1:])), len(latencies), len(clicks))
         print(f"\n{notebook.stem}, ms to the picture:", end=" ")
         print("slider", *map(round, latencies), "· button", *map(round, moved), end=" ")
         print(f"· {KEYS} keys, the last after {held:.0f}" if held else "")

@@ -1,5 +1,7 @@
 """GoogLeNets an eighth as wide, with one convolution for each module: for tests of all
 that is around the network. A step takes a tenth of the time.
+
+This file run as a program is the command ``python -m inception_lib.training``.
 """
 
 from inception_lib.model import googlenet
@@ -33,3 +35,10 @@ def use(parts: dict, patch=setattr) -> None:
     """Every GoogLeNet that this process builds from now on is built of these."""
     for name, part in parts.items():
         patch(googlenet, name, part)
+
+
+if __name__ == "__main__":
+    from inception_lib.training.__main__ import main
+
+    use(PARTS)
+    raise SystemExit(main())
