@@ -2,6 +2,7 @@
 which of its cells take long, and which cells need which.
 """
 
+import ast
 import dis
 from pathlib import Path
 from types import CodeType
@@ -10,6 +11,7 @@ import nbformat
 from nbformat import NotebookNode
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+PARTS = ast.Subscript | ast.Attribute
 IGNORED = "nbval-ignore-output"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # Cells that train or measure for up to a minute. 07, where nearly all needs the
@@ -80,7 +82,8 @@ def needed(cells: list[NotebookNode], chosen: set[str]) -> set[str]:
 
 
 def names(cell: NotebookNode) -> tuple[set[str], set[str]]:
-    """Those that a cell reads before it sets them, if it does, and those that it sets.
+    """Those that a cell reads before it sets them, if it does, and those that it sets,
+    also only a part of: ``measured["a"] = 1``.
 
     As Python compiles it: a function's own names, and a comprehension's, aren't here.
     """
@@ -95,4 +98,9 @@ def names(cell: NotebookNode) -> tuple[set[str], set[str]]:
             elif step.opname in ("LOAD_NAME", "LOAD_GLOBAL"):
                 read |= {step.argval} - written - own
         todo += [inner for inner in one.co_consts if isinstance(inner, CodeType)]
+    for node in ast.walk(ast.parse(cell.source)):
+        if isinstance(node, PARTS) and isinstance(node.ctx, ast.Store):
+            while isinstance(node, PARTS):
+                node = node.value
+            written |= {node.id} if isinstance(node, ast.Name) else set()
     return read, written
