@@ -88,7 +88,8 @@ def names(cell: NotebookNode) -> tuple[set[str], set[str]]:
     As Python compiles it: a function's own names, and a comprehension's, aren't here.
     """
     cell_code = compile(cell.source, cell.id, "exec")
-    read, written = set(), set()
+    read: set[str] = set()
+    written: set[str] = set()
     todo = [cell_code]
     for one in todo:  # what is defined in the cell follows it
         own = written if one is cell_code else set()

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
-from small import PARTS, REAL, use
+from small_networks import PARTS, REAL, use
 from warm_start import Warm
 
 

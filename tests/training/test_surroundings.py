@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-import small
+import small_networks
 from test_distributed import OPTIONS, finish, port
 from torch.distributed import TCPStore
 from warm_start import await_checkpoint
@@ -71,7 +71,7 @@ def test_torchrun_starts_killed_workers_again(warm, few_pictures, tmp_path):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     finish(warm, warm.group(2, *options, whole, port=port()))
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    torchrun += ["--max-restarts", "3", small.__file__, *options, str(cut)]
+    torchrun += ["--max-restarts", "3", small_networks.__file__, *options, str(cut)]
     with subprocess.Popen(
         torchrun, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as run:
