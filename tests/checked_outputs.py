@@ -23,7 +23,7 @@ LONG = {
     "08_looking_inside": {"08-ablate", "08-delete", "08-shuffled", "08-cascade"},
     "09_your_own_images": {"09-measure"},
     "10_the_race": {"10-known-run", "10-live-inception", "10-live-rival"},
-    "11_dreams": {"11-steps", "11-layers"},
+    "11_dreams": {"11-steps", "11-layers", "11-extremes"},
 }
 
 
