@@ -10,10 +10,13 @@ from warm_start import Warm
 
 
 @pytest.fixture(autouse=True, scope="module")
-def small_networks():
-    """Nearly everywhere: what is learned, a test sees on a ``real_network``."""
+def small_networks(request):
+    """Nearly everywhere: what is learned, a test sees on a ``real_network``; where all
+    of the layers matter, the module says ``REAL_NETWORKS = True``.
+    """
     with pytest.MonkeyPatch.context() as patch:
-        use(PARTS, patch.setattr)
+        if not getattr(request.module, "REAL_NETWORKS", False):
+            use(PARTS, patch.setattr)
         yield
 
 
