@@ -1,14 +1,17 @@
 """Which outputs of a notebook must be the same after every run, and what they are;
-which of its cells take long, and which cells need those.
+which of its cells take long, and which cells need which.
 """
 
 import ast
+import dis
 from pathlib import Path
+from types import CodeType
 
 import nbformat
 from nbformat import NotebookNode
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+PARTS = ast.Subscript | ast.Attribute
 IGNORED = "nbval-ignore-output"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # Cells that train or measure for up to a minute. 07, where nearly all needs the
@@ -20,7 +23,7 @@ LONG = {
     "08_looking_inside": {"08-ablate", "08-delete", "08-shuffled", "08-cascade"},
     "09_your_own_images": {"09-measure"},
     "10_the_race": {"10-known-run", "10-live-inception", "10-live-rival"},
-    "11_dreams": {"11-steps", "11-layers"},
+    "11_dreams": {"11-steps", "11-layers", "11-extremes"},
 }
 
 
@@ -57,13 +60,7 @@ def needing(cells: list[NotebookNode], chosen: set[str]) -> set[str]:
     lost: set[str] = set()
     found = set()
     for cell in cells:
-        nodes = list(ast.walk(ast.parse(cell.source)))
-        names = [node for node in nodes if isinstance(node, ast.Name)]
-        read = {name.id for name in names if isinstance(name.ctx, ast.Load)}
-        written = {name.id for name in names if isinstance(name.ctx, ast.Store)}
-        written |= {
-            n.name for n in nodes if isinstance(n, ast.FunctionDef | ast.ClassDef)
-        }
+        read, written = names(cell)
         if cell.id in chosen or read & lost:
             found.add(cell.id)
             lost |= written
@@ -72,13 +69,39 @@ def needing(cells: list[NotebookNode], chosen: set[str]) -> set[str]:
     return found
 
 
-def no_widget_needs(name: str, cells: list[NotebookNode]) -> set[str]:
-    """Of the notebook's long cells, with all that need them, those that no widget
-    needs.
-    """
-    widgets = {cell.id for cell in cells if "VBox(" in str(cell.outputs)}
-    found: set[str] = set()
-    for one in LONG.get(name, ()):
-        without = needing(cells, {one})
-        found |= set() if without & widgets else without
+def needed(cells: list[NotebookNode], chosen: set[str]) -> set[str]:
+    """The chosen cells and all that set a name which these use."""
+    wanted: set[str] = set()
+    found = set()
+    for cell in reversed(cells):
+        read, written = names(cell)
+        if cell.id in chosen or written & wanted:
+            found.add(cell.id)
+            wanted = wanted - written | read
     return found
+
+
+def names(cell: NotebookNode) -> tuple[set[str], set[str]]:
+    """Those that a cell reads before it sets them, if it does, and those that it sets,
+    also only a part of: ``measured["a"] = 1``.
+
+    As Python compiles it: a function's own names, and a comprehension's, aren't here.
+    """
+    cell_code = compile(cell.source, cell.id, "exec")
+    read: set[str] = set()
+    written: set[str] = set()
+    todo = [cell_code]
+    for one in todo:  # what is defined in the cell follows it
+        own = written if one is cell_code else set()
+        for step in dis.get_instructions(one):
+            if step.opname == "STORE_NAME":
+                own.add(step.argval)
+            elif step.opname in ("LOAD_NAME", "LOAD_GLOBAL"):
+                read |= {step.argval} - written - own
+        todo += [inner for inner in one.co_consts if isinstance(inner, CodeType)]
+    for node in ast.walk(ast.parse(cell.source)):
+        if isinstance(node, PARTS) and isinstance(node.ctx, ast.Store):
+            while isinstance(node, PARTS):
+                node = node.value
+            written |= {node.id} if isinstance(node, ast.Name) else set()
+    return read, written

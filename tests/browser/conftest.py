@@ -18,7 +18,8 @@ from typing import NamedTuple
 import nbformat
 import pytest
 import torch
-from checked_outputs import code, no_widget_needs
+from checked_outputs import code, needed
+from filelock import FileLock
 from playwright.sync_api import sync_playwright
 from websites import listen, served
 
@@ -39,6 +40,8 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# Trains the network of explorers that show it untrained as well.
+AS_IT_BEGINS = {"03-trained"}
 # All cells are drawn, nothing asks for news, and nothing is saved behind our back.
 SETTINGS = {
     "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
@@ -98,21 +101,33 @@ def tiny_run() -> Run:
 
 
 @pytest.fixture(scope="session")
-def site(chromium, tiny_run, tmp_path_factory):
-    """The website, built as ``make site RUN=…`` does it, and served."""
-    folder, run = tmp_path_factory.mktemp("website"), tmp_path_factory.mktemp("run")
-    save_run(tiny_run, run)
+def site(chromium, tiny_run, tmp_path_factory, worker_id):
+    """The website, built as ``make site RUN=…`` does it, and served: built by the first
+    of pytest's processes that needs it, for all.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if worker_id != "master":  # several: each has a folder in there
+        shared = shared.parent
+    with FileLock(shared / "website.lock"):
+        if not (shared / "website").exists():
+            build_site(tiny_run, tmp_path_factory).rename(shared / "website")
+    with served(shared / "website" / "site") as site:
+        yield site
+
+
+def build_site(run: Run, tmp_path_factory) -> Path:
+    folder, saved = tmp_path_factory.mktemp("building"), tmp_path_factory.mktemp("run")
+    save_run(run, saved)
     command = [sys.executable, str(ROOT / "tools" / "build_site.py"), str(folder)]
     done = subprocess.run(
-        [*command, "--run", str(run)],
+        [*command, "--run", str(saved)],
         cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=BUILD_SECONDS,
     )
     assert done.returncode == 0, done.stderr
-    with served(folder / "site") as site:
-        yield site
+    return folder
 
 
 @pytest.fixture
@@ -191,16 +206,24 @@ def serve(home: Path, folder: Path, prefix: Sequence[str] = ()) -> Iterator[Lab]
 
 
 def copy_without_outputs(path: Path, folder: Path) -> None:
-    """So that whatever the browser shows was made there; without the cells that take
-    long and that no widget needs: nbval runs those.
+    """So that whatever the browser shows was made there: the explorers and films, and
+    the cells that these need. nbval runs all.
     """
     notebook = nbformat.read(path, as_version=4)
-    left_out = no_widget_needs(path.stem, code(notebook))
-    notebook.cells = [cell for cell in notebook.cells if cell.id not in left_out]
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
+    notebook.cells = [cell for cell in notebook.cells if cell.id not in AS_IT_BEGINS]
+    moving = {cell.id for cell in code(notebook) if moves(cell)}
+    kept = needed(code(notebook), moving)
+    notebook.cells = [
+        c for c in notebook.cells if c.cell_type != "code" or c.id in kept
+    ]
+    for cell in code(notebook):
+        cell.outputs, cell.execution_count = [], None
     nbformat.write(notebook, folder / path.name)
+
+
+def moves(cell: nbformat.NotebookNode) -> bool:
+    """Whether it shows a widget or a film."""
+    return any(kind in str(cell.outputs) for kind in ("(children=", "image/webp"))
 
 
 def wait_until_ready(lab: Lab, server: subprocess.Popen, seconds: float = 60) -> None:

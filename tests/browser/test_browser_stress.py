@@ -7,13 +7,12 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 from test_browser import (
     NOTEBOOKS,
     RUN_ALL_MS,
     move_slider,
     open_notebook,
-    restart_and_run_all,
 )
 
 FIRST, TRAINING = "00_start_here.ipynb", "07_interrupted.ipynb"
@@ -76,6 +75,7 @@ def test_in_a_closed_folder_all_runs_and_saving_fails_in_words(lab, page):
     before = path.read_bytes()
     open_notebook(page, lab, path)
     restart_and_run_all(page)
+    page.wait_for_function("lab.finished()", timeout=RUN_ALL_MS, polling=200)
     assert page.evaluate("[...lab.errors(), ...lab.missingWidgets()]") == []
     move_slider(page, 0)
     page.evaluate("void jupyterapp.commands.execute('docmanager:save')")
@@ -92,8 +92,7 @@ def test_in_a_closed_folder_all_runs_and_saving_fails_in_words(lab, page):
 
 def test_an_interrupted_training_goes_on_to_the_next_cell(lab, page):
     open_notebook(page, lab, Path(TRAINING))
-    page.evaluate("void jupyterapp.commands.execute('runmenu:restart-and-run-all')")
-    page.locator(".jp-Dialog button.jp-mod-accept").click()
+    restart_and_run_all(page)
     curves = page.locator(".jp-RenderedImage img")
     expect(curves).to_have_count(1, timeout=RUN_ALL_MS)
     page.evaluate("void jupyterapp.commands.execute('notebook:interrupt-kernel')")
@@ -103,3 +102,9 @@ def test_an_interrupted_training_goes_on_to_the_next_cell(lab, page):
     expect(notebook).to_contain_text("usable: True (16, 2)")
     expect(notebook).to_contain_text("trained again: 1")
     page.evaluate("lab.panel().sessionContext.shutdown()")
+
+
+def restart_and_run_all(page: Page) -> None:
+    """By the menu's command, with a click on its question."""
+    page.evaluate("void jupyterapp.commands.execute('runmenu:restart-and-run-all')")
+    page.locator(".jp-Dialog button.jp-mod-accept").click()

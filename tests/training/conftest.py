@@ -5,7 +5,24 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from small_networks import PARTS, REAL, use
 from warm_start import Warm
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_networks(request):
+    """Nearly everywhere: what is learned, a test sees on a ``real_network``; where all
+    of the layers matter, the module says ``REAL_NETWORKS = True``.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if not getattr(request.module, "REAL_NETWORKS", False):
+            use(PARTS, patch.setattr)
+        yield
+
+
+@pytest.fixture
+def real_network(monkeypatch):
+    use(REAL, monkeypatch.setattr)
 
 
 @pytest.fixture(autouse=True)

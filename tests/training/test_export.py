@@ -13,6 +13,8 @@ from inception_lib.training import Run, TrainingConfig, export
 from inception_lib.training.export import model_card, save_for_use
 from inception_lib.training.run import build_model
 
+REAL_NETWORKS = True  # every layer is to be computed alike elsewhere
+
 
 @pytest.fixture(scope="module")
 def run():

@@ -84,7 +84,7 @@ def test_each_stage_learns_at_a_fraction_of_the_next_ones_rate():
             assert rate[id(p)] == pytest.approx(expected)
 
 
-def test_a_network_of_another_source_is_tuned_as_the_module_says():
+def test_a_network_of_another_source_is_tuned_as_the_module_says(real_network):
     """Its example, on two batches of random pictures."""
     state_dict = googlenet(num_classes=5, init_weights=False).state_dict()
     images, labels = torch.randn(2, 4, 3, 64, 64), torch.tensor([[0, 1, 2, 0]] * 2)

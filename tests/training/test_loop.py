@@ -67,13 +67,13 @@ def same(a: Run, b: Run) -> bool:
     return all(torch.equal(mine[name], theirs[name]) for name in mine)
 
 
-def test_it_learns_what_can_be_learned():
+def test_it_learns_what_can_be_learned(real_network):
     run = train(replace(CONFIG, epochs=8))
     test = stripes(40, seed=2)
     assert (run.predict(test).argmax(1) == test.labels).double().mean() > 0.9
 
 
-def test_it_learns_to_tell_real_cells_from_defective_ones():
+def test_it_learns_to_tell_real_cells_from_defective_ones(real_network):
     """Three epochs at 64 pixels; measured: ROC AUC 0.85, accuracy 0.80."""
     cells, validation, _ = split(solar_cells(64), seed=0)
     config = TrainingConfig(image_size=64, epochs=3, grow=False, aux=False)

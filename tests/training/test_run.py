@@ -28,6 +28,8 @@ from inception_lib.training.export import export_program
 from inception_lib.training.run import build_model
 from inception_lib.training.views import VIEWS
 
+REAL_NETWORKS = True  # every layer is to be computed alike elsewhere
+
 
 @pytest.fixture(scope="module", params=["solar-cells", "photographs"])
 def run(request):

@@ -105,6 +105,8 @@ def train(job: dict) -> None:
             Dropout.forward = lambda self, input: input  # type: ignore[method-assign]
             if "bfloat16" not in job["arguments"]:
                 compute_in_float64()
+        if seconds := float(os.environ.get("SLOW_DISK", 0)):
+            slow_down_the_disk(seconds)
         if path := os.environ.get("SAVE_GRADIENTS"):
             register_optimizer_step_pre_hook(
                 lambda optimizer, *_: save_gradients(optimizer, Path(path))
@@ -123,6 +125,17 @@ def compute_in_float64() -> None:
     build_model, prepare = loop.build_model, loop.prepare
     loop.build_model = lambda *given: build_model(*given).double()
     loop.prepare = lambda *given: prepare(*given).double()
+
+
+def slow_down_the_disk(seconds: float) -> None:
+    """So that a process can be killed while it writes."""
+    sync = os.fsync
+
+    def slow(file) -> None:
+        time.sleep(seconds)
+        sync(file)
+
+    os.fsync = slow  # type: ignore[assignment]
 
 
 def wait(pid: int, seconds: float) -> int:
@@ -148,12 +161,14 @@ def save_gradients(optimizer, path: Path) -> None:
 if __name__ == "__main__":
     import torch
     from safetensors.torch import save_file
+    from small_networks import PARTS, use
     from torch.nn import Dropout
     from torch.optim.optimizer import register_optimizer_step_pre_hook
 
     from inception_lib.training import loop
     from inception_lib.training.__main__ import main
 
+    use(PARTS)
     # Its files are tested elsewhere.
     sys.modules["torch.utils.tensorboard"] = None  # type: ignore[assignment]
     for line in sys.stdin:
