@@ -19,7 +19,7 @@ from typing import Any
 from inception_lib import training
 from inception_lib.analysis import speed
 from inception_lib.teaching import trained
-from inception_lib.training import TrainingConfig, data, loop
+from inception_lib.training import TrainingConfig, data, duration, loop
 
 BATCHES, VALIDATION, SIDE = 4, 64, 64
 DECODED = Path(__file__).parents[1] / "build"
@@ -77,4 +77,5 @@ def keep_elsewhere(run, folder):
 for module in places:
     module.fit = short_fit
 speed.interleaved, data._solar_cells = one_turn, decoded_cells
+duration.WARM_UP, duration.TIMED, duration.MEASURED = 0, 1, 8
 trained.trained_run, trained.keep = trained_elsewhere, keep_elsewhere

@@ -123,7 +123,7 @@ def test_each_part_needs_no_more_than_its_extra():
 
     base = names(project["dependencies"])
     train = base | names(extras["train"])
-    lab = train | names(extras["lab"])
+    lab = train | names(extras["lab"]) | names(extras["serve"])
     parts = {
         "inception_lib": (base, "*.py"),
         "inception_lib/model": (base, "**/*.py"),

@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -46,9 +47,7 @@ class OnnxRuntime(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        notice_pixels(x)
-        images = x.detach().float().contiguous().numpy()
-        return torch.from_numpy(self.session.run(None, {"images": images})[0])
+        return torch.from_numpy(self.session.run(None, {"images": array(x)})[0])
 
 
 class OpenVino(nn.Module):
@@ -69,10 +68,17 @@ class OpenVino(nn.Module):
         self.request, self.lock = compiled.create_infer_request(), Lock()
 
     def forward(self, x: Tensor) -> Tensor:
-        notice_pixels(x)
-        images = x.detach().float().contiguous().numpy()
+        images = array(x)
         with self.lock:  # the next batch is written over what this one is told
             return torch.tensor(self.request.infer([images], share_inputs=True)[0])
+
+
+def array(x: Tensor) -> np.ndarray:
+    """N×3×H×W as other programs want it, after a look at a few of its numbers: a look
+    at all would wake PyTorch's threads, which then wait in the way of the program's.
+    """
+    notice_pixels(x[:1, :, ::4, ::4])
+    return x.detach().float().contiguous().numpy()
 
 
 def quantised(graph: bytes, batches: Iterator[dict]) -> bytes:

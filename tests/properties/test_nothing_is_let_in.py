@@ -213,6 +213,8 @@ def test_no_program_of_ours_runs_or_unpacks_what_it_reads():
     }
     # The one archive that is read, two files of it, when its hash is the known one.
     assert found.pop("tools/site_runtime.py") == ["tarfile"]
+    # It runs cells of this project's own notebooks, as Jupyter would.
+    assert found.pop("tools/site_explorers.py") == ["exec", "compile"]
     assert {path: what for path, what in found.items() if what} == {}
 
 
