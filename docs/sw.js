@@ -19,7 +19,7 @@ const cacheOf = (url) => caches.open(isNetworks(url) ? NETWORK : PAGES);
 /** What an open page has loaded so far, by itself or before this worker was there. */
 async function keep(urls) {
   const wanted = urls.filter(isOurs);
-  if (wanted.some((url) => plain(url) === `${SCOPE}network/network.onnx`))
+  if (wanted.some((url) => plain(url) === `${SCOPE}network/network.onnx.gz`))
     wanted.push(...WITH_NETWORK.map((path) => SCOPE + path));
   await Promise.all(
     wanted.map(async (url) => {

@@ -1,5 +1,6 @@
 """The landing page's network, in Python: its file, its pictures, what runs it."""
 
+import gzip
 import json
 from dataclasses import replace
 
@@ -230,9 +231,11 @@ def test_what_is_there_needs_no_npm(tmp_path, monkeypatch):
 
 
 def test_the_pictures_are_files_of_the_pages_size(run, file, tmp_path, monkeypatch):
-    monkeypatch.setattr(site_network, "to_onnx", lambda run: file)
+    network = file
+    monkeypatch.setattr(site_network, "to_onnx", lambda run: network)
     runtime = tmp_path / "runtime"
     runtime.mkdir()
+    (runtime / "ort.js").write_text("export {}")
     (runtime / "ort.wasm").write_bytes(b"\0asm")
     site_network.write(run, runtime, tmp_path / "network")
     facts = json.loads((tmp_path / "network" / "about.json").read_text())
@@ -241,9 +244,12 @@ def test_the_pictures_are_files_of_the_pages_size(run, file, tmp_path, monkeypat
     for file in files:
         pixels = np.asarray(site_network.Image.open(file))
         assert pixels.shape == (300, 300) and pixels.dtype == np.uint8
-    model = (tmp_path / "network" / "network.onnx").stat().st_size
+    packed = (tmp_path / "network" / "network.onnx.gz").read_bytes()
+    assert gzip.decompress(packed) == network
     shuffled = (tmp_path / "network" / "shuffled.bin").stat().st_size
     rows = sum(layer["rows"] for layer in facts["layers"])
     assert shuffled == 8 * rows  # a scale and a bias each, float32
-    assert facts["bytes"] == model + shuffled + 4
+    wasm = (tmp_path / "network" / "ort.wasm.gz").read_bytes()
+    assert gzip.decompress(wasm) == b"\0asm"
+    assert facts["bytes"] == len(packed) + shuffled + len(wasm)
     assert ("CC BY-NC-SA" in facts["credit"]) == bool(files)

@@ -1,5 +1,6 @@
 """The landing page's network: a run as one ONNX file, with pictures to show to it."""
 
+import gzip
 import json
 import shutil
 from copy import deepcopy
@@ -34,6 +35,7 @@ from inception_lib.training.run import build_model
 MODULES = list(GOOGLENET_WIDTHS)
 MOST_PICTURES, AMONG = 6, 31
 MEASURED = 64  # pictures on which the shuffled network's batch norms are measured
+LOADED = ("network.onnx.gz", "shuffled.bin", "ort.wasm.gz")
 SHOWN = 300  # side of the pictures in the page, in pixels; the solar cells' own
 Layer = nn.Conv2d | nn.Linear  # what has weights
 FLOAT: Any = onnx.TensorProto.FLOAT  # onnx's types know no keywords of an operator
@@ -314,11 +316,11 @@ def write(run: Run, runtime: Path, folder: Path) -> None:
     """Fill ``folder`` with all that docs/_static/network needs."""
     folder.mkdir(parents=True)
     network = to_onnx(run)
-    (folder / "network.onnx").write_bytes(network)
+    packed(folder / "network.onnx.gz", network)
     # What fits the same weights in random order, which the page makes itself.
     (folder / "shuffled.bin").write_bytes(scales_and_biases(shuffled(run)))
-    for file in runtime.iterdir():
-        shutil.copyfile(file, folder / file.name)
+    shutil.copyfile(runtime / "ort.js", folder / "ort.js")
+    packed(folder / "ort.wasm.gz", (runtime / "ort.wasm").read_bytes())
     shown = []
     if (found := pictures(run)) is not None:
         for i, image in enumerate(found.resized(SHOWN).images):
@@ -327,7 +329,7 @@ def write(run: Run, runtime: Path, folder: Path) -> None:
             label = found.classes[int(found.labels[i])]
             words = " ".join(word for word in (label, found.groups[i]) if word)
             shown.append({"file": f"{i}.png", "name": f"{words}, {found.names[i]}"})
-    files = [folder / name for name in ("network.onnx", "shuffled.bin", "ort.wasm")]
+    files = [folder / name for name in LOADED]
     facts = about(run) | {
         "layers": layers(run, network),
         "pictures": shown,
@@ -335,6 +337,11 @@ def write(run: Run, runtime: Path, folder: Path) -> None:
         "bytes": sum(file.stat().st_size for file in files),
     }
     (folder / "about.json").write_text(json.dumps(facts), encoding="utf-8")
+
+
+def packed(path: Path, data: bytes) -> None:
+    """Write ``data``, which the page unpacks: not every server does."""
+    path.write_bytes(gzip.compress(data, mtime=0))
 
 
 def write_reason(why: str, folder: Path) -> None:

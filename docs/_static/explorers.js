@@ -3,7 +3,7 @@
 // folder explorers, draws what they are set to.
 
 const { explorers } = INCEPTION;
-const here = document.currentScript.src;
+const here = /** @type {HTMLScriptElement} */ (document.currentScript).src;
 
 /** The explorer of this kind, once its file is there. */
 function found(kind) {
@@ -107,7 +107,10 @@ function build(place, explorer) {
   redraw();
 }
 
-for (const place of document.querySelectorAll(".explorer")) {
+/** @param {string} selector @returns {NodeListOf<HTMLElement>} */
+const every = (selector) => document.querySelectorAll(selector);
+
+for (const place of every(".explorer")) {
   found(place.dataset.kind).then(
     (explorer) => {
       if (explorer.missing) place.firstElementChild.prepend(`${explorer.missing} `);
@@ -120,9 +123,7 @@ for (const place of document.querySelectorAll(".explorer")) {
 
 // What scrolls sideways must be reachable by keyboard.
 function reachSideways() {
-  for (const box of document.querySelectorAll(
-    "pre, table, .table-wrapper, .output, .formula, p:has(> img)",
-  )) {
+  for (const box of every("pre, table, .table-wrapper, .output, .formula, p:has(> img)")) {
     if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
   }
 }

@@ -1,7 +1,10 @@
 // The site works without a connection once it was visited: sw.js keeps what was opened.
 
 if (location.protocol !== "file:" && "serviceWorker" in navigator) {
-  const worker = new URL("../sw.js", document.currentScript.src);
+  const worker = new URL(
+    "../sw.js",
+    /** @type {HTMLScriptElement} */ (document.currentScript).src,
+  );
   addEventListener("load", async () => {
     try {
       await navigator.serviceWorker.register(worker);

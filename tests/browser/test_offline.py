@@ -52,7 +52,9 @@ def test_what_was_visited_is_there_without_a_connection(below, visitor):
     has_network = page.locator("#network").get_by_text("built without").count() == 0
     if has_network:
         network.wait_for()
-        wait_until_kept(page, "network/network.onnx", "ort.wasm", "ort.js", "worker.js")
+        wait_until_kept(
+            page, "network/network.onnx.gz", "ort.wasm.gz", "ort.js", "worker.js"
+        )
     page.goto(below + "notebooks/04_auxiliary_classifiers.html")
     page.locator(".explorer input").first.wait_for()
     wait_until_kept(page, "explorers/heads.js", "explorers.js", "furo.css", INDEX)

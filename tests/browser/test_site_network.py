@@ -159,9 +159,10 @@ def test_the_logits_of_50_pictures_are_pytorchs(site, facts, page, alive):
 
 OTHER = """async (kind) => {
     const { withOther } = await import("/_static/network/weights.js");
-    const load = async (name) => (await fetch(`/network/${name}`)).arrayBuffer();
+    const { signal } = new AbortController();
+    const load = (name) => network.download(`/network/${name}`, () => {}, signal);
     const measured = new Float32Array(await load("shuffled.bin"));
-    const file = await load("network.onnx");
+    const file = await load("network.onnx.gz");
     const other = withOther(file, alone.about.layers, measured, kind);
     const reader = new FileReader();
     reader.readAsDataURL(new Blob([other]));
@@ -523,7 +524,7 @@ def test_on_a_phone_it_waits_to_be_asked(site, facts, browser):
     wake = page.get_by_role("button", name="Wake the network")
     wake.wait_for()
     page.wait_for_timeout(500)
-    assert not any(url.endswith((".wasm", ".onnx")) for url in heard.requests)
+    assert not any(url.endswith(".gz") for url in heard.requests)
     wake.click()
     page.locator("#network .bar").first.wait_for(timeout=60_000)
     answered(page)
@@ -541,10 +542,10 @@ def test_a_browser_without_webassembly_gets_a_sentence(site, facts, page):
 
 def test_a_download_that_fails_can_be_tried_again(site, facts, browser):
     page = browser.new_page(service_workers="block")  # it would ask in its own name
-    page.route("**/network.onnx", lambda route: route.abort())
+    page.route("**/network.onnx.gz", lambda route: route.abort())
     page.goto(site.url)
     page.locator("#network", has_text="could not be woken").wait_for(timeout=60_000)
-    page.unroute("**/network.onnx")
+    page.unroute("**/network.onnx.gz")
     page.get_by_role("button", name="Wake the network").click()
     page.locator("#network .bar").first.wait_for(timeout=60_000)
     page.close()
@@ -560,7 +561,7 @@ def test_the_page_is_light_without_its_network(site, facts, browser):
     assert 50_000 < sum(sizes) < 500_000
     context.close()
     files = (site.folder / "network").iterdir()
-    assert sum(file.stat().st_size for file in files) < 25_500_000
+    assert sum(file.stat().st_size for file in files) < 16_000_000
 
 
 def test_how_long_an_answer_takes(facts, awake):

@@ -23,6 +23,7 @@ VIEWS.cracks = (place, explorer, says) => {
     return both;
   }
 
+  /** @param {string} title @param {number[]} pair @param {number} most @param {number} y */
   function bars(title, [without, cracked], most, y) {
     const row = (name, value, colour, i) => {
       const wide = (250 * Math.min(value, most)) / most;
@@ -41,7 +42,7 @@ VIEWS.cracks = (place, explorer, says) => {
   async function ask() {
     if (asking || !network) return;
     asking = true;
-    for (let asked; asked !== wanted;) {
+    for (let asked; asked !== wanted; ) {
       asked = wanted;
       const found = await network.ask(pair(asked), new Float32Array(36).fill(1), [
         "output",

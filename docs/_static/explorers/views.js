@@ -13,7 +13,10 @@ const percent = (share) => `${(100 * share).toFixed(0)} %`;
 /** As Python prints it: 9e-07. */
 const power = (n) => n.toExponential(0).replace(/e([+-])(\d)$/, "e$10$2");
 
-/** Bytes of tools/site_explorers.py as numbers of this kind. */
+/**
+ * Bytes of tools/site_explorers.py as numbers of a kind.
+ * @param {string} text @param {any} Kind
+ */
 function decoded(text, Kind = Float32Array) {
   return new Kind(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
 }

@@ -43,8 +43,8 @@ export function views(pixels, side, dims) {
   return joined;
 }
 
-/** @param {URL} url @param {(bytes: number) => void} arrived @param {AbortSignal} signal */
-async function download(url, arrived, signal) {
+/** The bytes of a file. @param {URL} url @param {(bytes: number) => void} arrived @param {AbortSignal} signal */
+export async function download(url, arrived, signal) {
   const response = await fetch(url, { signal });
   if (!response.ok || !response.body) throw new Error(`${url} can't be loaded`);
   const reader = response.body.getReader();
@@ -55,7 +55,18 @@ async function download(url, arrived, signal) {
     parts.push(value);
     arrived(value.length);
   }
-  return new Blob(parts).arrayBuffer();
+  return unpacked(new Blob(parts));
+}
+
+/**
+ * Some servers unpack a .gz by themselves, others don't.
+ * @param {Blob} blob
+ */
+async function unpacked(blob) {
+  const [first, second] = new Uint8Array(await blob.slice(0, 2).arrayBuffer());
+  if (first !== 0x1f || second !== 0x8b) return blob.arrayBuffer();
+  const whole = blob.stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(whole).arrayBuffer();
 }
 
 export class Network {
@@ -95,7 +106,7 @@ export class Network {
     const runtime = new URL("ort.js", FILES).href;
     try {
       const [wasm, network, shuffled] = await Promise.all(
-        ["ort.wasm", "network.onnx", "shuffled.bin"].map((name) =>
+        ["ort.wasm.gz", "network.onnx.gz", "shuffled.bin"].map((name) =>
           download(new URL(name, FILES), arrived, stop.signal),
         ),
       );
