@@ -11,6 +11,7 @@ import base64
 import contextlib
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -152,8 +153,11 @@ def measured_speed() -> pd.DataFrame:
     cells = nbformat.read(ROOT / "notebooks" / "07_training.ipynb", as_version=4).cells
     (cell,) = (cell for cell in cells if cell.id == "07-speed-measure")
     (output,) = (output for output in cell.outputs if "data" in output)
-    text = io.StringIO(output.data["text/plain"])
-    return pd.read_csv(text, sep=r"\s{2,}", engine="python")
+    rows = re.findall(
+        r"(channels \w+) +(\w+) +([\d.]+) +([\d.]+)", output.data["text/plain"]
+    )
+    columns = ["layout", "precision", "ratio", "fraction_of_peak"]
+    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[2:], float))
 
 
 def speed() -> dict[str, Any]:
