@@ -159,8 +159,9 @@ def test_the_logits_of_50_pictures_are_pytorchs(site, facts, page, alive):
 
 OTHER = """async (kind) => {
     const { withOther } = await import("/_static/network/weights.js");
+    const { download } = await import("/_static/network/network.js");
     const { signal } = new AbortController();
-    const load = (name) => network.download(`/network/${name}`, () => {}, signal);
+    const load = (name) => download(`/network/${name}`, () => {}, signal);
     const measured = new Float32Array(await load("shuffled.bin"));
     const file = await load("network.onnx.gz");
     const other = withOther(file, alone.about.layers, measured, kind);

@@ -3,7 +3,7 @@
 VIEWS.speed = (place, { measured }) => {
   const [width, bar, left, right] = [560, 22, 170, 400];
   const most = Math.max(...measured.map((one) => one.ratio));
-  const height = 60 + 2 * bar * measured.length;
+  const height = 34 + 2 * bar * measured.length;
   return (values, say) => {
     let drawn =
       text(left, 16, "steps in the time of one at the top") +
