@@ -1,6 +1,7 @@
 """The landing page's network in a real Chromium: it answers as PyTorch does."""
 
 import base64
+import gzip
 import json
 import os
 import re
@@ -25,6 +26,7 @@ from site_network import (
     in_random_order,
     rounded,
     shuffled,
+    to_onnx,
     weighted,
 )
 from torch import nn
@@ -38,7 +40,14 @@ from websites import DESKTOP, PHONE, faults, listen, low_contrasts, served, tab_
 
 from inception_lib.analysis.cracks import draw_crack
 from inception_lib.teaching.drawing import BRANCHES
-from inception_lib.training import Run, TrainingConfig
+from inception_lib.training import (
+    ImageSet,
+    Run,
+    TrainingConfig,
+    fit,
+    prepare,
+    solar_cells,
+)
 from inception_lib.training.pictures import load_picture
 from inception_lib.training.run import build_model
 
@@ -155,6 +164,46 @@ def test_the_logits_of_50_pictures_are_pytorchs(site, facts, page, alive):
     mask[3, 1] = mask[7, 2] = 0
     for given in (torch.ones(9, 4), mask):
         close(page, alive, pixels, given)
+
+
+def barred(cells: ImageSet) -> ImageSet:
+    """Every second cell with a thick dark bar: two classes that are soon learned."""
+    labels = torch.arange(len(cells)) % 2
+    images = cells.images.clone()
+    images[1::2] = draw_crack(images[1::2], 90, 0.9, 6, 0.9)
+    return replace(cells, images=images, labels=labels, targets=torch.eye(2)[labels])
+
+
+def test_in_8_bits_a_trained_network_gives_the_same_answers(site, facts, browser):
+    """To 128 cells that it hasn't seen, as PyTorch with the weights as they were."""
+    cells = solar_cells(SIDE)
+    train = barred(cells.subset(range(0, 2560, 8)))
+    unseen = barred(cells.subset(range(4, 2564, 20)))
+    config = TrainingConfig(
+        image_size=SIDE,
+        epochs=3,
+        batch_size=16,
+        grow=False,
+        augmentation="light",
+        precision="float32",
+    )
+    run = fit(train, None, config, progress=None)
+    with torch.no_grad():
+        expected = run.model(prepare(unseen.images, run.pixel_std)).argmax(1)
+    assert (expected == unseen.labels).double().mean() > 0.9  # it has learned them
+
+    network = gzip.compress(to_onnx(run))
+    page = browser.new_page(service_workers="block")
+    page.route("**/network.onnx.gz", lambda route: route.fulfill(body=network))
+    page.goto(site.url)
+    page.evaluate(BEGIN)
+    found = []
+    for pixels in unseen.images.split(32):
+        asked = [pixels.flatten().tolist(), [1] * 36, ["output"], "trained"]
+        ((dims, data),) = page.evaluate(ASK, asked)
+        found.append(torch.tensor(data).view(dims).argmax(1))
+    page.close()
+    assert (torch.cat(found) == expected).double().mean() >= 0.99
 
 
 OTHER = """async (kind) => {
