@@ -18,10 +18,15 @@ def to_onnx(network: GoogLeNet) -> bytes:
     ``network`` has to be folded: without heads and batch norms (``serving.folded``).
     Written node by node, it takes milliseconds, and N, H and W are all free;
     ``torch.onnx.export`` traces an example, which fixes H and W, in seconds. Needs the
-    package onnx, else an ImportError.
+    package onnx, else an ImportError. Raises ValueError on a network with layers or a
+    forward pass of your own, which only PyTorch computes.
     """
     from onnx import TensorProto, helper, numpy_helper
 
+    for layer in network.modules():
+        for known in (GoogLeNet, Inception, BasicConv2d):
+            if isinstance(layer, known) and type(layer).forward is not known.forward:
+                raise ValueError(f"an ONNX graph knows no {type(layer).__name__}")
     nodes: list = []
     weights: list = []
     number = count()
@@ -70,9 +75,7 @@ def to_onnx(network: GoogLeNet) -> bytes:
                 return node(
                     "Gemm", x, stored(layer.weight), stored(layer.bias), transB=1
                 )
-        raise ValueError(
-            f"an ONNX graph knows no {type(layer).__name__} of a GoogLeNet"
-        )
+        raise ValueError(f"an ONNX graph knows no {type(layer).__name__}")
 
     x = "images"
     for layer in network.children():

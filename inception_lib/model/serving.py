@@ -72,7 +72,7 @@ class Serving(nn.Module):
 
     def __repr__(self) -> str:
         taken = [
-            f"{name} for {2 ** (bits - 1)} to {2**bits - 1} images of {height}×{width}"
+            f"{name} for {2 ** (bits - 1)} images or more of {height}×{width}"
             for (height, width, bits), name in self.taken.items()
         ]
         return f"Serving({' or '.join(self.engines)}; taken: {', '.join(taken) or '-'})"
@@ -93,9 +93,9 @@ def for_serving(
 
     ``engine`` computes: "pytorch", "onnxruntime", "openvino", or "auto". On a processor
     "auto" takes the fastest of those installed, measured with the first batch of each
-    size (`pip install "inception-lib[serve]"` brings both others); on a GPU it is
-    PyTorch. ONNX Runtime knows float32 only. The answers of two engines differ in the
-    last digits: name one where every bit counts.
+    size (`pip install "inception-lib[serve]"` brings both others); on a GPU, and for a
+    network with layers of your own, it is PyTorch. ONNX Runtime knows float32 only. The
+    answers of two engines differ in the last digits: name one where every bit counts.
 
     ``int8`` are images like those to come, M×3×H×W float32, a few hundred of them: then
     weights and maps are rounded to 8 bits, with steps that fit these images, and ONNX
@@ -115,8 +115,19 @@ def for_serving(
         check_images(model, int8, network._smallest_input)
         if len(int8) == 0:
             raise ValueError("int8 needs at least one image, better some hundreds")
+        if not installed("onnxruntime"):
+            raise ImportError(
+                'int8 needs onnx and onnxruntime: pip install "inception-lib[serve]"'
+            )
         best = "int8"
-    graph = b"" if names == ["pytorch"] else to_onnx(network)
+    graph = b""
+    if names != ["pytorch"]:
+        try:
+            graph = to_onnx(network)
+        except ValueError:
+            if engine != "auto" or best == "int8":
+                raise
+            names = ["pytorch"]
     if int8 is not None and graph:
         graph = quantised(graph, in_batches(int8))
     engines: dict[str, nn.Module] = {}

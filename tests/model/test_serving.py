@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from inception_lib import for_serving
+from inception_lib import Inception, for_serving
 from inception_lib.model import engines, serving
 from inception_lib.model.graph import to_onnx
 from inception_lib.model.serving import COMPUTES, Serving, folded
@@ -115,7 +115,7 @@ def test_the_fastest_engine_answers_each_size(network, monkeypatch):
     spent = clock.now
     served(many)  # of a size that has been measured: nothing is tried again
     assert clock.now == spent + 1
-    assert "openvino for 32 to 63 images of 64×64" in repr(served)
+    assert "openvino for 32 images or more of 64×64" in repr(served)
 
 
 def test_auto_tries_what_is_installed(network, monkeypatch):
@@ -133,12 +133,30 @@ def test_auto_tries_what_is_installed(network, monkeypatch):
     assert list(for_serving(model).engines) == ["pytorch"]
 
 
+def test_a_network_with_a_layer_of_ones_own_is_pytorchs(network):
+    class Halved(Inception):
+        def forward(self, x):
+            return super().forward(x) / 2
+
+    replaced, derived = network(image_size=64).eval(), network(image_size=64).eval()
+    replaced.inception4a.branch3 = nn.Sequential(nn.Identity(), nn.Conv2d(480, 48, 1))
+    derived.inception3b.__class__ = Halved
+    x = torch.randn(2, 3, 64, 64)
+    for model in (replaced, derived):
+        served = for_serving(model, precision="float32")
+        assert list(served.engines) == ["pytorch"]
+        with torch.inference_mode():
+            assert furthest(served(x), model(x)) < 1e-4
+        with pytest.raises(ValueError, match="knows no (Identity|Halved)"):
+            for_serving(model, engine="onnxruntime")
+
+
 def test_what_is_not_installed_is_named(network, monkeypatch):
     monkeypatch.setattr(engines, "find_spec", lambda name: None)
     model = network(image_size=64)
     with pytest.raises(ImportError, match=r"needs onnx and openvino: pip .*\[serve\]"):
         for_serving(model, engine="openvino")
-    with pytest.raises(ValueError, match=r"pytorch can't compute in int8 .*\[serve\]"):
+    with pytest.raises(ImportError, match=r"int8 needs onnx and onnxruntime: pip"):
         for_serving(model, int8=torch.randn(4, 3, 64, 64))
 
 
