@@ -31,7 +31,7 @@ from inception_lib.analysis.speed import (
     training_step,
 )
 from inception_lib.model.device import pick_precision
-from inception_lib.model.engines import in_batches, installed, quantised
+from inception_lib.model.engines import in_batches, installed, quantised, the_core
 from inception_lib.model.graph import to_onnx
 from inception_lib.model.serving import folded
 from inception_lib.training import Augment, TrainingConfig, fit, prepare
@@ -185,17 +185,14 @@ def onnxruntime(graph: bytes, x: Tensor) -> Callable[[], object]:
 
 
 def openvino(graph: bytes, x: Tensor) -> Callable[[], object]:
-    import openvino
-
     settings = {
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
         "INFERENCE_PRECISION_HINT": "f32",
         "PERFORMANCE_HINT": "LATENCY",
         "ENABLE_CPU_PINNING": False,
     }
-    compiled = openvino.compile_model(
-        openvino.Core().read_model(graph), "CPU", settings
-    )
+    core = the_core()
+    compiled = core.compile_model(core.read_model(graph), "CPU", settings)
     images = x.numpy()
     return lambda: compiled(images)
 

@@ -1,6 +1,7 @@
 """What computes a network on a processor: PyTorch, ONNX Runtime, OpenVINO."""
 
 from collections.abc import Iterator
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -55,15 +56,13 @@ class OpenVino(nn.Module):
 
     def __init__(self, graph: bytes, precision: str):
         super().__init__()
-        import openvino
-
-        core = openvino.Core()
         settings = {
             "PERFORMANCE_HINT": "LATENCY",  # one batch at a time, by all threads
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
             "INFERENCE_PRECISION_HINT": {"bfloat16": "bf16"}.get(precision, "f32"),
             "ENABLE_CPU_PINNING": False,  # it is not alone on the machine
         }
+        core = the_core()
         compiled = core.compile_model(core.read_model(graph), "CPU", settings)
         self.request, self.lock = compiled.create_infer_request(), Lock()
 
@@ -71,6 +70,17 @@ class OpenVino(nn.Module):
         images = array(x)
         with self.lock:  # the next batch is written over what this one is told
             return torch.tensor(self.request.infer([images], share_inputs=True)[0])
+
+
+@cache
+def the_core():
+    """OpenVINO's, one for the process and for ever. On processors with AMX each new one
+    brings a stack for the handlers of signals, and takes it away as it ends: after the
+    second the next signal, Ctrl-C for example, would be a segmentation fault.
+    """
+    import openvino
+
+    return openvino.Core()
 
 
 def array(x: Tensor) -> np.ndarray:

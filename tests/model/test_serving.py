@@ -1,5 +1,8 @@
 """A network made ready for serving answers as before, whichever engine computes."""
 
+import subprocess
+import sys
+
 import onnx
 import pytest
 import torch
@@ -182,3 +185,28 @@ def test_wrong_input(network):
             served(torch.zeros(2, 3, 8, 8))
         with pytest.warns(UserWarning, match="look like pixels of 0 to 255"):
             served(torch.full((2, 3, 64, 64), 255.0))
+
+
+HEARD = """
+import signal
+from inception_lib import GoogLeNet
+from inception_lib.model.engines import OpenVino
+from inception_lib.model.graph import to_onnx
+from inception_lib.model.serving import folded
+
+graph = to_onnx(folded(GoogLeNet(2).eval()))
+first = OpenVino(graph, "float32")
+second = OpenVino(graph, "float32")
+del first
+del second
+signal.signal(signal.SIGINT, lambda *_: print("heard"))
+signal.raise_signal(signal.SIGINT)
+"""
+
+
+@pytest.mark.skipif(not engines.installed("openvino"), reason="no OpenVINO here")
+def test_a_signal_is_heard_after_openvino_has_gone():
+    """With a core for each, a segmentation fault on processors with AMX."""
+    command = [sys.executable, "-c", HEARD]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.stdout == "heard\n", (done.returncode, done.stderr)
