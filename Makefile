@@ -15,8 +15,9 @@
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
 # As many tests at a time as there are cores, four at most, with a thread each: on two
-# cores nearly twice as fast as one after the other with two threads.
-PYTEST := OMP_NUM_THREADS=1 $(VENV_PYTHON) -m pytest -n auto --maxprocesses 4
+# cores nearly twice as fast as one after the other with two threads. A process that
+# crashes ends all: pytest-xdist would wait for ever for what it was to run.
+PYTEST := OMP_NUM_THREADS=1 $(VENV_PYTHON) -m pytest -n auto --maxprocesses 4 --max-worker-restart 0
 # All tests of a file in one process: a notebook is one file.
 BY_FILE := --dist loadfile --no-loadscope-reorder
 # JupyterLab refuses to run as root, the usual user of a container, without this.

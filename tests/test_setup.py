@@ -79,9 +79,8 @@ def test_lab_is_for_this_machine_only_and_keeps_its_token():
 
 
 def test_ci_runs_make_test_and_make_test_runs_everything():
-    for target in ("test", "test-slow"):
-        line = f"^make {target}$"
-        assert re.search(line, (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
+    ci = (ROOT / ".ci" / "run").read_text().splitlines()
+    assert ci[-1] == "make test"
     assert "-m slow tests/notebooks\n" in make("test-slow")
     commands = make("test")
     checks = ("ruff check", "ruff format --check", "codespell", "mypy", "--nbval")
