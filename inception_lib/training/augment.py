@@ -5,10 +5,9 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.transforms import v2
-from torchvision.transforms.v2 import functional as TF
 
 from ..checks import check_positive, check_rate, is_number
+from .later import TF, v2
 
 WHOLE = slice(None)
 

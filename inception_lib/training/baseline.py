@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.transforms.v2 import functional as TF
 
 from ..checks import extra
 from .data import ImageSet, file_numbers
+from .later import TF
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

@@ -15,10 +15,10 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms.v2 import functional as TF
 
 from ..checks import check_positive, is_number, shape_of
 from .folder import PARTS, PictureFolder
+from .later import TF
 from .log import tell
 from .pictures import FULL_SCALE
 

@@ -8,9 +8,9 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchmetrics.functional import classification as tm
 
 from ..checks import check_positive, is_number, shape_of
+from .later import tm
 from .log import tell
 
 

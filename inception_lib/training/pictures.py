@@ -10,7 +10,6 @@ import torch
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 from torch import Tensor
-from torchvision.io import ImageReadMode, decode_image
 
 from ..checks import at_home, check_positive
 
@@ -169,6 +168,8 @@ def deep_pixels(
                 "it as PNG"
             )
         return image, 0
+    from torchvision.io import ImageReadMode, decode_image  # takes a second or two
+
     values = decode_image(str(path), ImageReadMode.UNCHANGED).permute(1, 2, 0).numpy()
     channels = values.shape[2] - image.has_transparency_data
     colour = to_8_bits(values[..., :channels].squeeze(), full_scale)

@@ -11,7 +11,6 @@ from typing import NamedTuple
 import pandas as pd
 import torch
 from torch import Tensor, nn
-from torchvision.transforms.v2 import functional as TF
 
 from ..checks import at_home, channels_last, shape_of
 from ..model import GoogLeNet, GoogLeNetOutputs, for_serving
@@ -20,6 +19,7 @@ from .checkpoint import read_tensors, write_file, write_tensors
 from .config import TrainingConfig
 from .data import Images, prepare, solar_cells, split
 from .folder import NO_LINKS, files_in
+from .later import TF
 from .pictures import FULL_SCALE, load_picture, shown
 from .views import CROPPING, SHORTER_SIDES, VIEWS, one
 

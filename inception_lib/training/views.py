@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-import torchvision.transforms.v2.functional as TF
 from torch import Tensor
 
 from ..checks import check_positive
+from .later import TF
 
 # N×C×H×W uint8 images and a size -> several times N×C×size×size uint8.
 Views = Callable[[Tensor, int], Iterator[Tensor]]

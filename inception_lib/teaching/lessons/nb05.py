@@ -14,7 +14,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Polygon, Rectangle
 from torch import Tensor, nn
-from torchvision.utils import make_grid
 
 from ...analysis.costs import Cost
 from ...analysis.parts import stage_maps
@@ -191,6 +190,8 @@ def tiled(maps: Tensor, side: int) -> Tensor:
     """C×h×h maps in rows from the upper left of a ``side``×``side`` square, each from
     its lowest value, 0, to its highest, 1; the rest is not a number.
     """
+    from torchvision.utils import make_grid  # takes a second or two
+
     low, high = maps.amin((1, 2), True), maps.amax((1, 2), True)
     even = (maps - low) / (high - low).clamp_min(1e-9)
     rows = make_grid(even[:, None], side // maps.shape[-1], padding=0)[0]

@@ -8,12 +8,12 @@ import pandas as pd
 import torch
 from ipywidgets import VBox
 from torch import Tensor
-from torchmetrics.functional.classification import binary_roc
 
 from ...analysis.speed import interleaved, network_flops, peak_flops, training_step
 from ...model import GoogLeNet
 from ...model.device import pick_precision
 from ...training import ImageSet, metrics
+from ...training.later import tm
 from ..drawing import COLOURS, Drawing, figure, gallery, series, show_counts, show_image
 from ..explorer import Choice, Slider, check_lengths, explorer
 
@@ -165,7 +165,7 @@ def draw_roc(probabilities: dict[str, Tensor], labels: Tensor) -> Drawing:
     fig, ax = figure(3.8)
     told = []
     for i, (name, p) in enumerate(probabilities.items()):
-        false_alarms, found, _ = binary_roc(p[:, 1], labels)
+        false_alarms, found, _ = tm.binary_roc(p[:, 1], labels)
         auc = metrics.scores(p, labels)["roc_auc"]
         look = series(i) | {"marker": ""}
         ax.plot(false_alarms, found, label=f"{name}: AUC {auc:.3f}", **look)

@@ -15,7 +15,6 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
-from torchvision.utils import make_grid
 
 from ...analysis.receptive_field import ReceptiveField
 from ...model import GOOGLENET_WIDTHS
@@ -276,6 +275,8 @@ def draw_filters(sets: dict[str, Tensor]) -> Drawing:
 
     On grey images only that sum counts. Every filter has a grey scale of its own.
     """
+    from torchvision.utils import make_grid  # takes a second or two
+
     fig, axes = figure(4.2, columns=len(sets), squeeze=False)
     cast(ConstrainedLayoutEngine, fig.get_layout_engine()).set(wspace=0.06)
     told = []
