@@ -1,5 +1,5 @@
 """Which outputs of a notebook must be the same after every run, and what they are;
-which of its cells take long, and which cells need which.
+and which of its cells need which.
 """
 
 import ast
@@ -14,17 +14,6 @@ NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 PARTS = ast.Subscript | ast.Attribute
 IGNORED = "nbval-ignore-output"
 WIDGET = "application/vnd.jupyter.widget-view+json"
-# Cells that train or measure for up to a minute. 07, where nearly all needs the
-# training, is interrupted and run in a browser.
-LONG = {
-    "03_global_average_pooling": {"03-trained", "03-best", "03-other-sizes"},
-    "04_auxiliary_classifiers": {"04-live-run"},
-    "06_solar_cells": {"06-honest"},
-    "08_looking_inside": {"08-ablate", "08-delete", "08-shuffled", "08-cascade"},
-    "09_your_own_images": {"09-measure"},
-    "10_the_race": {"10-known-run", "10-live-inception", "10-live-rival"},
-    "11_dreams": {"11-steps", "11-layers", "11-extremes"},
-}
 
 
 def read(name: str) -> NotebookNode:
@@ -53,20 +42,6 @@ def shown(cell: NotebookNode) -> list:
             kinds = {k for k in output.data if k != WIDGET and k[:6] != "image/"}
             outputs.append(("data", {kind: output.data[kind] for kind in kinds}))
     return outputs
-
-
-def needing(cells: list[NotebookNode], chosen: set[str]) -> set[str]:
-    """The chosen cells and all that use a name which only these have set."""
-    lost: set[str] = set()
-    found = set()
-    for cell in cells:
-        read, written = names(cell)
-        if cell.id in chosen or read & lost:
-            found.add(cell.id)
-            lost |= written
-        else:
-            lost -= written
-    return found
 
 
 def needed(cells: list[NotebookNode], chosen: set[str]) -> set[str]:

@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -40,6 +40,8 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# Root, as whom containers run, is bound by permissions only without these.
+BOUND = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
 # Trains the network of explorers that show it untrained as well.
 AS_IT_BEGINS = {"03-trained"}
 # All cells are drawn, nothing asks for news, and nothing is saved behind our back.
@@ -143,27 +145,23 @@ def page(site, browser):
 
 @pytest.fixture(scope="session")
 def lab(chromium, tmp_path_factory):
-    """JupyterLab on copies of the notebooks, without outputs or the user's settings."""
-    home = tmp_path_factory.mktemp("lab")
-    folder = home / "notebooks"
-    folder.mkdir()
+    """JupyterLab on copies of the notebooks, without outputs or the user's settings: in
+    a folder with spaces and non-ASCII letters that can't be written.
+    """
+    home = tmp_path_factory.mktemp("Kurs – 電池")
+    folder = home / "Mein Projekt, Größe 1" / "notebooks"
+    folder.mkdir(parents=True)
     for path in NOTEBOOKS.glob("*.ipynb"):
         copy_without_outputs(path, folder)
+    for path in (*folder.iterdir(), folder):
+        path.chmod(0o444 if path.is_file() else 0o555)
     with serve(home, folder) as lab:
         yield lab
 
 
-@pytest.fixture(scope="session")
-def start_lab(chromium):
-    """The function that starts another JupyterLab."""
-    return serve
-
-
 @contextmanager
-def serve(home: Path, folder: Path, prefix: Sequence[str] = ()) -> Iterator[Lab]:
-    """JupyterLab on ``folder``, with all that it writes in ``home``; ``prefix`` is what
-    its command starts with.
-    """
+def serve(home: Path, folder: Path) -> Iterator[Lab]:
+    """JupyterLab on ``folder``, with all that it writes in ``home``."""
     settings = home / "settings"
     settings.mkdir()
     (settings / "overrides.json").write_text(json.dumps(SETTINGS))
@@ -173,7 +171,8 @@ def serve(home: Path, folder: Path, prefix: Sequence[str] = ()) -> Iterator[Lab]
     url, token = f"http://127.0.0.1:{port}", secrets.token_hex(16)
     lab = Lab(url, token, folder, home / "log.txt")
     command = [
-        *(*prefix, sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+        *(BOUND if hasattr(os, "geteuid") and os.geteuid() == 0 else ()),
+        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
         *("--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"),
         f"--ServerApp.root_dir={folder}",
         f"--LabApp.app_settings_dir={settings}",

@@ -34,7 +34,7 @@ def page(window):
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-def test_runs_and_its_sliders_move(notebook, lab, page, capsys):
+def test_runs_and_its_sliders_move(notebook, lab, page, capsys, tmp_path):
     open_notebook(page, lab, notebook)
     log_start = lab.log.stat().st_size
     run_all(page)
@@ -66,7 +66,7 @@ def test_runs_and_its_sliders_move(notebook, lab, page, capsys):
         held = hold_a_key(page)
         assert held < KEYS / 3 * latencies[0]  # those still drawn are a few, not all
     if page.get_by_role("button", name=UPLOAD).count():
-        upload_a_picture(page, lab.folder)
+        upload_a_picture(page, tmp_path)
     page.screenshot(path=lab.log.with_name(f"{notebook.stem}.png"))
     with capsys.disabled():
         print(f"\n{notebook.stem}, ms to the picture:", end=" ")
@@ -77,6 +77,22 @@ def test_runs_and_its_sliders_move(notebook, lab, page, capsys):
     with lab.log.open() as log:
         log.seek(log_start)
         assert "Traceback" not in log.read()
+    if notebook == NOTEBOOKS[0]:
+        saving_fails_in_words(page, lab.folder)
+
+
+def saving_fails_in_words(page: Page, folder: Path) -> None:
+    """The folder is closed: the reader's page stays, and so does what lies there."""
+    path = folder / NOTEBOOKS[0].name
+    before = path.read_bytes()
+    page.evaluate("void jupyterapp.commands.execute('docmanager:save')")
+    dialog = page.locator(".jp-Dialog")
+    expect(dialog).to_contain_text("Document is read-only")
+    dialog.get_by_role("button", name="Ok").click()
+    assert page.evaluate("lab.errors()") == []
+    assert page.evaluate("lab.handles().length") > 0
+    assert path.read_bytes() == before
+    assert len(list(folder.iterdir())) == len(NOTEBOOKS)
 
 
 def open_notebook(page: Page, lab, notebook: Path) -> None:

@@ -7,22 +7,16 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from signal import SIGINT
 from threading import Thread
 from time import monotonic, sleep
 
-import pandas as pd
 import pytest
-from checked_outputs import LONG, NOTEBOOKS, code, compared, needing, read, shown
+from checked_outputs import NOTEBOOKS, code, compared, read, shown
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
-
-from inception_lib.teaching import trained
-from inception_lib.training import Run, save_run
-from inception_lib.training.run import build_model
 
 TIMEOUT = 300  # seconds for a cell
 # Containers run as root, whom no permission stops. Without these two capabilities it is
@@ -77,11 +71,9 @@ def failures(outputs: list) -> list:
     return [output for output in outputs if output[0] == "error"]
 
 
-# Notebooks of a few seconds: all run twice, then what takes no time a third time.
+# Notebooks of a few seconds; `make test-slow` does it with the others.
 QUICK = ("00_start_here", "01_bottleneck", "02_inception_module", "05_googlenet")
-# The others are run once, without the cells that train or measure for up to a minute,
-# and without those that need them; then what takes no time is run again. `make
-# test-slow` runs all cells of all of these twice.
+SLOW = sorted({path.stem for path in NOTEBOOKS.glob("*.ipynb")} - {*QUICK})
 # Says which of two numbers is larger, and other cells set both anew.
 DEPENDS_ON_ORDER = {"01-rivals-verdict"}
 
@@ -117,57 +109,25 @@ def takes_no_time(run: Cell, cell: NotebookNode) -> bool:
     return monotonic() - start < 1
 
 
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize(
+    "name", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
+)
 def test_twice_and_out_of_order_in_a_closed_folder_in_ascii(name, closed):
+    """Of the quick notebooks, what takes over a second isn't run a second time."""
     notebook = read(name)
     cells = code(notebook)
-    with kernel(notebook, closed, ASCII) as run:
-        for _ in range(2):
-            quick = [cell for cell in cells if takes_no_time(run, cell)]
-            twice = compared(cells)
-            assert twice == compared(code(read(name)))
-        again = run_again(run, quick)
-    for name in (twice.keys() & again.keys()) - DEPENDS_ON_ORDER:
-        assert again[name] == twice[name], name
-    assert list(closed.iterdir()) == []
-
-
-@pytest.fixture
-def looked_into(closed) -> None:
-    """What 08 and 09 look into, where they look for it; untrained, to save time."""
-    names, history = ("functional", "defective"), pd.DataFrame({"epoch": [1]})
-    config = replace(trained.QUICK, image_size=64)
-    run = Run(build_model(config, 2).eval(), config, names, 0.17, history)
-    save_run(run, closed.parent / "runs" / "quick-fast")
-
-
-@pytest.mark.parametrize("name", LONG)
-def test_once_and_out_of_order_in_a_closed_folder_in_ascii(name, closed, looked_into):
-    notebook = read(name)
-    left_out = needing(code(notebook), LONG[name])
-    cells = [cell for cell in code(notebook) if cell.id not in left_out]
-    assert LONG[name] <= left_out and len(cells) > len(code(notebook)) / 2
     with kernel(notebook, closed, ASCII) as run:
         quick = [cell for cell in cells if takes_no_time(run, cell)]
         committed = compared(code(read(name)))
-        for cell_id, outputs in compared(cells).items():
-            assert outputs == committed[cell_id], cell_id
-        run_again(run, quick)
+        assert compared(cells) == committed
+        for cell in quick if name in QUICK else cells:
+            assert failures(run(cell)) == [], cell.id
+        assert compared(cells) == committed
+        again = run_again(run, quick)
+    for cell_id in (committed.keys() & again.keys()) - DEPENDS_ON_ORDER:
+        if name in QUICK:
+            assert again[cell_id] == committed[cell_id], cell_id
     assert list(closed.iterdir()) == []
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [*LONG, "07_training"])
-def test_every_cell_twice_in_one_kernel(name, tmp_path):
-    notebook = read(name)
-    cells = code(notebook)
-    folder = tmp_path / "notebooks"
-    folder.mkdir()
-    with kernel(notebook, folder) as run:
-        for _ in range(2):
-            for cell in cells:
-                assert failures(run(cell)) == [], cell.id
-            assert compared(cells) == compared(code(read(name)))
 
 
 @pytest.fixture(scope="module")
