@@ -58,6 +58,8 @@ GPU_MEMORY = 4e9  # bytes for each training: 3.2 to 3.7 GB were seen on an H100
 
 LONG = TrainingConfig(optimizer="adamw", batch_size=32, epochs=150, image_size=160)
 RECIPES = {"default": TrainingConfig(), "long": LONG}
+# The default in half, twice and four times its time, on the first split.
+BUDGETS = {f"{n} epochs": TrainingConfig(epochs=n) for n in (12, 48, 96)}
 # What may pay for "long", on the validation cells of the first split.
 TRIALS = {
     "long, 224 px": replace(LONG, image_size=224),
@@ -94,6 +96,8 @@ def all_jobs() -> list[Job]:
     for recipe in RECIPES:
         jobs += [Job(recipe, *place, seed) for seed in SEEDS for place in places]
         jobs += [Job(ENSEMBLE + recipe, *place) for place in places]
+        if recipe == "default":
+            jobs += [Job(name, "class", 0, seed) for name in BUDGETS for seed in SEEDS]
     return jobs + [Job(name, "class", 0, seed) for seed in range(3) for name in TRIALS]
 
 
@@ -121,7 +125,7 @@ def read_split(cells: ImageSet, job: Job) -> dict[str, ImageSet]:
 
 def trained(job: Job, sets: dict[str, ImageSet]) -> tuple[Answers, dict[str, object]]:
     """Train the recipe; on a trial's test set it is never asked."""
-    config = replace((RECIPES | TRIALS)[job.recipe], seed=job.seed)
+    config = replace((RECIPES | BUDGETS | TRIALS)[job.recipe], seed=job.seed)
     config = replace(
         config,
         split_seed=job.split,

@@ -39,7 +39,8 @@ def test_every_beginning_of_the_list_is_worth_having():
     }
     assert {job.recipe for job in jobs[:50]} == {"default"}
     assert {job.recipe for job in jobs[50:60]} == {"ensemble of default"}
-    assert {job.recipe for job in jobs[60:110]} == {"long"}
+    assert {job.recipe for job in jobs[60:75]} == record.BUDGETS.keys()
+    assert {job.recipe for job in jobs[75:125]} == {"long"}
 
 
 def test_a_job_leaves_its_line_and_its_answers(tmp_path):

@@ -380,7 +380,7 @@ def read_checkpoint(
     tensors, info = read_tensors(path)
     if "rows" not in info:
         raise ValueError(f"{path} holds a finished network, not a run to continue")
-    check_same_config(path, info["config"], config)
+    check_same_config(path, info["config"], as_far_as(info["config"], config))
     theirs = info["images"]
     for name, ours in images.items():
         value = theirs.get(name, ours)  # earlier versions wrote no order
@@ -394,6 +394,13 @@ def read_checkpoint(
                 "another folder"
             )
     return Saved(tensors, info)
+
+
+def as_far_as(theirs: dict, config: TrainingConfig) -> TrainingConfig:
+    """The configuration with the epochs that its ``minutes`` found time for when this
+    run began: now they could be others.
+    """
+    return replace(config, epochs=theirs["epochs"]) if config.minutes else config
 
 
 def check_same_config(path: Path, theirs: dict, config: TrainingConfig) -> None:
@@ -430,6 +437,7 @@ def check_finished(folder: Path, config: TrainingConfig) -> str:
             f"{folder} holds an interrupted run whose checkpoint is gone: choose "
             "another folder"
         )
+    config = as_far_as(info["config"], config)
     if config.epochs > before.epochs:
         raise ValueError(
             f"{folder} holds a finished run of {before.epochs} epochs, at whose end "

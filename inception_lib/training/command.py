@@ -118,7 +118,8 @@ def train_and_save(config: TrainingConfig, out: Path | None, held: Checkpoint) -
     )
     steps = config.epochs * (len(train) // config.batch_size)
     begun = held.resume and held.path and held.path.exists()
-    if steps >= LONG and not begun and distributed.count() == 1:
+    asked = steps >= LONG and not config.minutes
+    if asked and not begun and distributed.count() == 1:
         seconds = seconds_ahead(train, validation, config)
         say(f"about {in_words(seconds)} of training here, once it begins")
     log = Log(out) if out else None

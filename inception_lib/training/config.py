@@ -42,6 +42,8 @@ class TrainingConfig:
     """side of the training images, in pixels"""
     epochs: int = 24
     """passes over the training images"""
+    minutes: float | None = field(default=None, kw_only=True)
+    """instead of epochs: as many as fit into these minutes on this computer"""
     grow: bool = True
     """begin with smaller images, which are cheaper: 5/8, 3/4, then all"""
     batch_size: int = 64
@@ -105,6 +107,7 @@ class TrainingConfig:
             "full_scale", "0, or 255 to 65535", not scale or 255 <= scale < 2**16
         )
         self._check("lr", "positive", self.lr is None or self.lr > 0)
+        self._check("minutes", "positive", self.minutes is None or self.minutes > 0)
         self._check("weight_decay", "0 or more", (self.weight_decay or 0) >= 0)
         self._check("checkpoint_minutes", "0 or more", self.checkpoint_minutes >= 0)
         self._check("stage_lr", "above 0 and at most 1", 0 < self.stage_lr <= 1)

@@ -13,7 +13,7 @@ from inception_lib.analysis.gradients import image_spread
 from inception_lib.model import GOOGLENET_WIDTHS, BasicConv2d, GoogLeNet, Inception
 from inception_lib.teaching.lessons import nb04
 from inception_lib.training import TrainingConfig
-from inception_lib.training.loop import image_sizes
+from inception_lib.training.config import image_sizes
 
 RECIPE = TrainingConfig()
 FLAT = costs.linear(7 * 7 * 1024, 1000, bias=False)

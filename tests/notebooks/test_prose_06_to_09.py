@@ -13,7 +13,8 @@ from inception_lib.model import GOOGLENET_WIDTHS, GoogLeNet
 from inception_lib.teaching import results
 from inception_lib.teaching.trained import QUICK
 from inception_lib.training import TrainingConfig, baseline, metrics
-from inception_lib.training.loop import AUGMENTATION, image_sizes
+from inception_lib.training.config import image_sizes
+from inception_lib.training.step import AUGMENTATION
 
 RECIPE = TrainingConfig()
 

@@ -7,7 +7,7 @@ import prose
 from inception_lib.analysis import dreams
 from inception_lib.model import GOOGLENET_WIDTHS
 from inception_lib.teaching import results
-from inception_lib.training.loop import AUGMENTATION
+from inception_lib.training.step import AUGMENTATION
 
 DREAMS = results.table("dreams")
 

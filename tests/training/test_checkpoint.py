@@ -14,6 +14,7 @@ from warm_start import await_checkpoint
 
 from inception_lib.training import checkpoint as library
 from inception_lib.training import fit, forward, loop, save_run
+from inception_lib.training import step as one_step
 from inception_lib.training.__main__ import main
 from inception_lib.training.checkpoint import hold, locked, read_tensors, write_tensors
 
@@ -138,7 +139,7 @@ def test_an_apple_gpu_s_random_numbers_are_kept_too(kept, tmp_path, monkeypatch)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     monkeypatch.setattr(torch.mps, "get_rng_state", lambda: torch.tensor([1, 2, 3]))
     monkeypatch.setattr(torch.mps, "set_rng_state", given.append)
-    monkeypatch.setattr(loop, "pick_device", lambda: torch.device("cpu"))
+    monkeypatch.setattr(one_step, "pick_device", lambda: torch.device("cpu"))
     monkeypatch.setattr(loop, "train_step", stop)
     path = tmp_path / "checkpoint.safetensors"
     tensors, info = read_tensors(kept)
@@ -169,7 +170,7 @@ def test_float16_goes_on_with_the_scale_of_its_loss(tmp_path, optimizer):
 def test_auto_precision_is_measured_once(tmp_path, monkeypatch):
     config = replace(SMALL, precision="auto")
     path, answers = tmp_path / "file", iter(["bfloat16", "bfloat16"])
-    monkeypatch.setattr(loop, "pick_precision", lambda *_: (next(answers), ""))
+    monkeypatch.setattr(one_step, "pick_precision", lambda *_: (next(answers), ""))
     whole = train(None, config)
     calls = []
 
@@ -321,8 +322,8 @@ def test_weights_that_overflow_never_reach_a_checkpoint(copy, monkeypatch):
         forward.network.fc.bias.grad.fill_(float("inf"))
         return result
 
-    gradients = loop.gradients
-    monkeypatch.setattr(loop, "gradients", step)
+    gradients = one_step.gradients
+    monkeypatch.setattr(one_step, "gradients", step)
     monkeypatch.setattr(
         forward, "googlenet_loss", lambda out, _: out.nan_to_num().mean()
     )

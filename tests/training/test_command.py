@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from inception_lib.training import TrainingConfig, command, load_run, loop
+from inception_lib.training import TrainingConfig, command, load_run, loop, step
 from inception_lib.training.command import main as inception
 from inception_lib.training.command import train_main as main
 
@@ -162,7 +162,7 @@ def test_the_precision_that_is_printed_is_the_one_that_trains(
 ):
     """It is measured once: a second answer would end the iterator."""
     measured = iter([("bfloat16", "measured")])
-    monkeypatch.setattr(loop, "pick_precision", lambda *_: next(measured))
+    monkeypatch.setattr(step, "pick_precision", lambda *_: next(measured))
     states = []
     restore = loop.train_epoch
 

@@ -15,10 +15,11 @@ from test_loop import CONFIG, stripes
 from warm_start import await_checkpoint
 
 from inception_lib import GoogLeNet
-from inception_lib.training import distributed, load_run, loop, metrics
+from inception_lib.training import distributed, load_run, metrics
 from inception_lib.training.checkpoint import read_tensors
 from inception_lib.training.command import read_data
 from inception_lib.training.data import split
+from inception_lib.training.step import check_sets
 
 # Without batch norm, whose statistics a process takes over its own share, and (below,
 # plain=True) without dropout, which differs from process to process as it should.
@@ -275,7 +276,7 @@ def test_a_batch_that_does_not_divide_is_refused_with_the_numbers(monkeypatch):
         replace(CONFIG, accumulate=3)
     monkeypatch.setattr(distributed, "count", lambda: 3)
     with pytest.raises(ValueError, match="a batch of 8 in 3 × 1 parts"):
-        loop.check_sets(stripes(8), None, CONFIG)
+        check_sets(stripes(8), None, CONFIG)
 
 
 def test_a_batch_norm_of_a_single_value_is_refused_with_the_numbers():

@@ -18,10 +18,12 @@ from inception_lib.training import (
     save_run,
     solar_cells,
     split,
+    step,
 )
 from inception_lib.training.checkpoint import read_tensors, write_tensors
+from inception_lib.training.config import image_sizes
 from inception_lib.training.forward import ForwardPass
-from inception_lib.training.loop import COLUMNS, MEASURED, image_sizes
+from inception_lib.training.loop import COLUMNS, MEASURED
 from inception_lib.training.optim import get_lr, make_optimizer
 from inception_lib.training.run import build_model
 
@@ -65,12 +67,6 @@ def run() -> Run:
 def same(a: Run, b: Run) -> bool:
     mine, theirs = a.model.state_dict(), b.model.state_dict()
     return all(torch.equal(mine[name], theirs[name]) for name in mine)
-
-
-def test_it_learns_what_can_be_learned(real_network):
-    run = train(replace(CONFIG, epochs=8))
-    test = stripes(40, seed=2)
-    assert (run.predict(test).argmax(1) == test.labels).double().mean() > 0.9
 
 
 def test_it_learns_to_tell_real_cells_from_defective_ones(real_network):
@@ -370,7 +366,7 @@ def test_a_model_that_is_handed_over_starts_from_its_own_weights(monkeypatch):
     def mine(*_):
         return build_model(config, 2)
 
-    monkeypatch.setattr(loop, "build_model", mine)
+    monkeypatch.setattr(step, "build_model", mine)
     expected = train(config)
     torch.manual_seed(config.seed)
     model = mine()

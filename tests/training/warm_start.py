@@ -122,9 +122,9 @@ def train(job: dict) -> None:
 
 def compute_in_float64() -> None:
     """Network, gradients and optimizer: all but the images and the loss."""
-    build_model, prepare = loop.build_model, loop.prepare
-    loop.build_model = lambda *given: build_model(*given).double()
-    loop.prepare = lambda *given: prepare(*given).double()
+    build_model, prepare = step.build_model, step.prepare
+    step.build_model = lambda *given: build_model(*given).double()
+    step.prepare = lambda *given: prepare(*given).double()
 
 
 def slow_down_the_disk(seconds: float) -> None:
@@ -165,9 +165,11 @@ if __name__ == "__main__":
     from torch.nn import Dropout
     from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-    from inception_lib.training import loop
+    from inception_lib.training import later, step
     from inception_lib.training.__main__ import main
 
+    # Imported here, for all.
+    imported = later.TF.resize, later.v2.Compose, later.tm.multiclass_auroc
     use(PARTS)
     # Its files are tested elsewhere.
     sys.modules["torch.utils.tensorboard"] = None  # type: ignore[assignment]
