@@ -44,6 +44,7 @@ RIGHT = {
     "full_scale": st.just(0) | st.integers(255, 65535),
     "lr": st.none() | st.floats(1e-9, 1e9),
     "weight_decay": st.none() | st.floats(0, 1e9),
+    "minutes": st.none() | st.floats(1e-9, 1e9),
     "data": st.text(min_size=1),
     "weights": st.text(),
     "stage_lr": st.floats(0, 1, exclude_min=True),
@@ -80,11 +81,11 @@ def is_right(name: str, value) -> bool:
     f = {f.name: f for f in fields(TrainingConfig)}[name]
     if get_origin(KINDS[name]) is Literal:
         return isinstance(value, str) and value in get_args(KINDS[name])
-    if name in ("lr", "weight_decay"):
+    if name in ("lr", "minutes", "weight_decay"):
         if value is None:
             return True
         number = type(value) in (int, float) and math.isfinite(value)
-        return number and (value > 0 if name == "lr" else value >= 0)
+        return number and (value >= 0 if name == "weight_decay" else value > 0)
     if name == "stage_lr":
         return type(value) in (int, float) and 0 < value <= 1
     if name == "checkpoint_minutes":

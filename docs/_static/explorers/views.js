@@ -1,7 +1,7 @@
 // What the views of the explorers share. A view shows one kind of explorer:
 // VIEWS[kind](place, explorer) fills a place once and returns update(values, say), which
 // is called whenever a slider moves; it says one line. The arithmetic is plain functions:
-// tests/browser/test_explorers.py holds them to the notebooks' own.
+// tests/browser/test_site_explorers.py holds them to the notebooks' own.
 
 const VIEWS = {};
 const { colours } = INCEPTION;
