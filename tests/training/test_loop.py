@@ -24,7 +24,7 @@ from inception_lib.training.checkpoint import read_tensors, write_tensors
 from inception_lib.training.config import image_sizes
 from inception_lib.training.forward import ForwardPass
 from inception_lib.training.loop import COLUMNS, MEASURED
-from inception_lib.training.optim import get_lr, make_optimizer
+from inception_lib.training.optim import RunningAverage, get_lr, make_optimizer
 from inception_lib.training.run import build_model
 
 CONFIG = TrainingConfig(
@@ -373,3 +373,14 @@ def test_a_model_that_is_handed_over_starts_from_its_own_weights(monkeypatch):
     after = torch.get_rng_state()
     monkeypatch.setattr(torch, "manual_seed", lambda _: torch.set_rng_state(after))
     assert same(expected, train(config, model=model))
+
+
+@pytest.mark.parametrize(("steps", "share"), [(1, 9 / 11), (90, 0.09), (5000, 0.01)])
+def test_the_average_is_over_the_last_hundred_steps(steps, share):
+    model = torch.nn.Linear(1, 1)
+    average = RunningAverage(model)
+    average.n_averaged.fill_(steps)
+    before = average.module.weight.item()
+    torch.nn.init.constant_(model.weight, before + 1)
+    average.update_parameters(model)
+    assert average.module.weight.item() - before == pytest.approx(share, abs=1e-6)
