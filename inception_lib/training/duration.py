@@ -34,8 +34,6 @@ from .step import (
 WARM_UP, TIMED = 2, 4  # steps at each image size
 MEASURED = 256  # validation images
 EVERY_SIZE = 15  # epochs that see images of every size
-
-
 # What five default trainings of so many epochs reached on the test set of the solar
 # cells: accuracy and ROC AUC, mean and standard deviation (benchmarks/record.csv).
 REACHED = {24: (0.849, 0.010, 0.883, 0.006)}
@@ -59,7 +57,7 @@ def seconds_ahead(
     A few steps are done with images of each size that the epochs will have, and a part
     of the validation images is measured, all with a network that is then thrown away;
     ``model`` and the random numbers stay as they are. It takes a few percent of what it
-    predicts. Raises what ``fit`` raises.
+    predicts. With ``config.minutes`` it is just these. Raises what ``fit`` raises.
     """
     config = config or TrainingConfig()
     if config.minutes:
@@ -180,7 +178,7 @@ def in_words(seconds: float) -> str:
     if seconds < 100:
         return f"{max(10 * round(seconds / 10), 10)} seconds"
     minutes = seconds / 60
-    if minutes > 10 and minutes < 100:
+    if 10 < minutes < 100:
         return f"{minutes:.0f} minutes"
     number = f"{minutes if minutes < 100 else minutes / 60:.1f}".removesuffix(".0")
     return f"{number} {'minutes' if minutes < 100 else 'hours'}"
